@@ -1,0 +1,1 @@
+"""The event log: one port, an adapter for Apache Kafka and one for SQLite."""
