@@ -1,0 +1,121 @@
+"""How a claim is written down (canonical form) and how far it is trusted (strength). Pure; it knows no store.
+
+Ids never hold an address: they are hashes over tenant, type, scope and canonical value.
+"""
+
+import base64
+import hashlib
+import unicodedata
+from enum import IntEnum
+
+import msgspec
+import phonenumbers
+
+from onethread.event import Claim
+
+
+class Strength(IntEnum):
+    """How far evidence is trusted. Only `VERIFIED` links two identities by itself."""
+
+    HINT = 1
+    CLAIMED = 2
+    VERIFIED = 3
+
+
+STRENGTH: dict[str, Strength] = {
+    "provider": Strength.VERIFIED,  # the provider's own user id
+    "network_phone": Strength.VERIFIED,  # the network carries the number: WhatsApp, SMS
+    "directory": Strength.VERIFIED,  # the company's own directory: Slack, Teams
+    "dmarc": Strength.VERIFIED,  # our receiving server says dmarc=pass (RFC 7489)
+    "signed_login": Strength.VERIFIED,  # signed by the company's own site
+    "own_contact": Strength.VERIFIED,  # the sender's own contact card, vouched for by the provider
+    "link_nonce": Strength.VERIFIED,  # our signed token came back; set by the host only
+    "desk": Strength.VERIFIED,  # a person's word; set by the API only
+    "form": Strength.CLAIMED,
+    "profile": Strength.CLAIMED,
+    "unsigned_from": Strength.CLAIMED,
+    "unattested_caller": Strength.CLAIMED,
+    "deep_link": Strength.CLAIMED,
+    "username": Strength.HINT,
+    "signature": Strength.HINT,
+    "name": Strength.HINT,
+}
+"""One table for all connectors, so that none overstates what it knows."""
+
+HOST_ONLY = frozenset({"link_nonce", "desk"})
+"""Evidence that a connector may not give."""
+
+
+def strength(evidence: str) -> Strength:
+    """The strength of a kind of evidence; what nobody knows is a hint."""
+    return STRENGTH.get(evidence, Strength.HINT)
+
+
+def canonical(kind: str, value: str) -> str:
+    """The form in which two spellings of one address are equal; "" where there is nothing to compare."""
+    text = unicodedata.normalize("NFC", value).strip()
+    match kind:
+        case "email":
+            return canonical_email(text)
+        case "phone":
+            return canonical_phone(text)
+        case "website":
+            return text.rstrip("/").casefold()
+        case _:
+            return text
+
+
+def canonical_email(address: str) -> str:
+    """Lower case, the domain in its ASCII form (IDNA). No provider's private rules (dots, plus): those guess."""
+    local, at, domain = address.rpartition("@")
+    if not at or not local or not domain:
+        return ""
+    try:
+        domain = domain.rstrip(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        domain = domain.rstrip(".")
+    return f"{local.lower()}@{domain.lower()}"
+
+
+def canonical_phone(number: str) -> str:
+    """E.164 where the number is complete, else its digits (short codes, internal numbers).
+
+    Mobile numbers that networks spell in two ways become one: Mexico's +52 1, Argentina's +54 9, and Brazil's ninth digit
+    (added in 2012-2016 to eight-digit mobile numbers that begin with 6 to 9). Landlines are left alone.
+    """
+    text = "".join(c for c in number if c.isdecimal() or c == "+")
+    try:
+        parsed = phonenumbers.parse(text if text.startswith("+") else f"+{text}", None)
+    except phonenumbers.NumberParseException:
+        return text.lstrip("+")
+    digits = str(parsed.national_number)
+    match parsed.country_code:
+        case 52 if len(digits) == 11 and digits.startswith("1"):
+            digits = digits[1:]
+        case 54 if len(digits) == 11 and digits.startswith("9"):
+            digits = digits[1:]
+        case 55 if len(digits) == 10 and digits[2] in "6789":
+            digits = f"{digits[:2]}9{digits[2:]}"
+        case _ if not phonenumbers.is_possible_number(parsed):
+            return text.lstrip("+")
+        case _:
+            digits = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)[
+                1 + len(str(parsed.country_code)) :
+            ]
+    return f"+{parsed.country_code}{digits}"
+
+
+def canonicalised(claim: Claim) -> Claim:
+    """The claim with its canonical form; `canonical` "" means that it says nothing and is to be dropped."""
+    return msgspec.structs.replace(claim, canonical=canonical(claim.type, claim.value))
+
+
+def digest(*parts: str) -> str:
+    """The hash that all ids are made of: base32, lower case, of SHA-256's first 20 bytes over the JSON list."""
+    raw = hashlib.sha256(msgspec.json.encode(parts)).digest()[:20]
+    return base64.b32encode(raw).decode("ascii").lower()
+
+
+def identity_id(tenant: str, claim: Claim) -> str:
+    """`idn_…` of a claim; the same for every spelling of it."""
+    return "idn_" + digest(tenant, claim.type, claim.scope, claim.canonical or canonical(claim.type, claim.value))
