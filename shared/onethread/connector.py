@@ -80,7 +80,7 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 class Wake(msgspec.Struct, frozen=True):
-    """ "Pull now": the host calls fetch(resource) with `host.hint`. Not durable: losing one only delays."""
+    """A request to pull now: the host calls fetch(resource) with `host.hint`. Not durable: losing one only delays."""
 
     resource: str = ""
     hint: str = ""

@@ -1,0 +1,1 @@
+"""Small durable state: one port, an adapter for the MongoDB protocol and one for SQLite."""

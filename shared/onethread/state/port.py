@@ -1,0 +1,59 @@
+"""What Onethread asks of a state store: small documents, changed by compare-and-set. It knows no database.
+
+Cursors, leases, rotating tokens, API keys, channel states: one document each, a few kilobytes, rarely written. What they
+mean is said by the modules beside this one, once for both adapters.
+"""
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A stored document. `version` grows by one with every write of this id, and is never given twice."""
+
+    id: str
+    version: int
+    value: bytes
+
+
+class StateStore(ABC):
+    """Documents by (collection, id). Every write is durable (majority, journal) when it returns. Open it with `async with`.
+
+    All methods raise Retryable while the store cannot be reached, naming the setting.
+    """
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect and make sure that the store answers."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release everything."""
+
+    @abstractmethod
+    async def get(self, collection: str, key: str) -> Document | None:
+        """The document as it is now, not as a replica remembers it."""
+
+    @abstractmethod
+    async def put(self, collection: str, key: str, value: bytes, expect: int) -> Document:
+        """Write if the stored version is `expect` (0: there is none). Raises Conflict, changing nothing, otherwise."""
+
+    @abstractmethod
+    async def delete(self, collection: str, key: str, expect: int) -> None:
+        """Remove if the stored version is `expect`. Raises Conflict otherwise. A later `put` goes on above it."""
+
+    @abstractmethod
+    async def scan(self, collection: str, prefix: str = "") -> list[Document]:
+        """All documents of a collection whose id begins with `prefix`, in id order."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
