@@ -1,0 +1,1 @@
+"""The conversation store: one port, an adapter for the MongoDB protocol and one for SQLite."""

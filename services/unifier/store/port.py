@@ -1,0 +1,215 @@
+"""What the unifier and the API ask of a conversation store. It knows no database and no rule of threading.
+
+Every method is one round trip (or a small constant number) whatever the size of its argument. Writes are durable (majority,
+journal) when they return; reads see every write that returned before. No method needs a transaction over two documents:
+whatever is cut short between two of them is mended by doing the whole again.
+
+All methods raise Retryable while the database cannot be reached, naming the setting. Ids are scoped (`unifier.model`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+from unifier.model import (
+    Clock,
+    ClockClaim,
+    ClockId,
+    Entry,
+    Head,
+    HeadFilter,
+    Identity,
+    Link,
+    LinkWish,
+    Moved,
+    Opinion,
+    Outcome,
+    Profile,
+    Tail,
+)
+
+
+class Position(NamedTuple):
+    """Where a page ended: a time and an id, both in the order of the list."""
+
+    at: int
+    id: str
+
+
+class ConversationStore(ABC):
+    """Entries, keys, clocks, heads, identities, links. Open it with `async with`."""
+
+    # --- lifecycle ---
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect and make sure that the database answers."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release everything."""
+
+    @abstractmethod
+    async def create_indexes(self) -> list[str]:
+        """Create what is missing; one line per change. Repeatable, safe beside running workers."""
+
+    @abstractmethod
+    async def epoch(self) -> int:
+        """1, and one more for every restore."""
+
+    # --- looking ---
+
+    @abstractmethod
+    async def entries(self, ids: Collection[str]) -> dict[str, Entry]:
+        """Entries by id, without `event.source`; ids that are not stored are absent."""
+
+    @abstractmethod
+    async def keys(self, ids: Collection[str]) -> dict[str, str]:
+        """Key id → strand; unclaimed ones are absent."""
+
+    @abstractmethod
+    async def clocks(self, ids: Collection[ClockId]) -> dict[ClockId, Clock]:
+        """The clocks that exist."""
+
+    @abstractmethod
+    async def identities(self, ids: Collection[str]) -> dict[str, Identity]:
+        """Identities by id."""
+
+    @abstractmethod
+    async def customers(self, roots: Collection[str]) -> dict[str, list[Identity]]:
+        """All identities whose `customer` is one of these, by customer."""
+
+    @abstractmethod
+    async def tails(self, strands: Collection[str]) -> dict[str, Tail]:
+        """Head and unfolded entries of each strand asked for (an unknown strand has no head and no entries)."""
+
+    @abstractmethod
+    async def run(self, strand: str, after: int, limit: int) -> list[Entry]:
+        """Entries of one strand with seq > `after`, in order, without `event.source`."""
+
+    @abstractmethod
+    async def owned_keys(self, owner: str, after: str = "", limit: int = 500) -> list[tuple[str, str]]:
+        """(key id, strand) of one owner (`<tenant>/<id>`), in id order, ids > `after`. Key ids begin with owner + "/"."""
+
+    @abstractmethod
+    async def owned_clocks(
+        self, owner: str, after: ClockId | None = None, limit: int = 500
+    ) -> list[tuple[ClockId, Clock]]:
+        """The clocks of one owner, in order of (window, bucket)."""
+
+    # --- writing ---
+
+    @abstractmethod
+    async def claim(
+        self, keys: Mapping[str, str], clocks: Sequence[ClockClaim], identities: Sequence[Identity]
+    ) -> None:
+        """Upsert in any order: a key's or clock's strand is set only if it has none; spans widen; identities are inserted
+        if absent (all their fields are then set on insert only)."""
+
+    @abstractmethod
+    async def insert(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Insert, in seq order within each strand; entries of a strand after its first conflict are not tried.
+
+        (strand, seq) and id are unique. No crash leaves a strand with a hole, provided the numbers follow the last stored.
+        """
+
+    @abstractmethod
+    async def fold(self, heads: Sequence[tuple[Head, int]]) -> set[str]:
+        """Write each head if the stored one's `through` is the number given (0: or there is none); returns ids written.
+
+        `published` of a stored head is left alone.
+        """
+
+    @abstractmethod
+    async def published(self, through: Mapping[str, int]) -> None:
+        """Raise each head's `published` to a seq (never lowers it)."""
+
+    @abstractmethod
+    async def move(self, moves: Mapping[str, Moved]) -> None:
+        """Set `moved` on entries, where its `at` is greater than the stored one's."""
+
+    @abstractmethod
+    async def set_customers(self, customers: Mapping[str, str]) -> None:
+        """Identity id → its root."""
+
+    @abstractmethod
+    async def note_identities(self, profiles: Mapping[str, Profile], evidence: Mapping[str, Collection[str]]) -> None:
+        """Replace profiles whose `at` is not greater than the new one's; add kinds of evidence. Unknown ids are left out."""
+
+    # --- links ---
+
+    @abstractmethod
+    async def links(self, ids: Collection[str]) -> dict[str, Link]:
+        """Links by id."""
+
+    @abstractmethod
+    async def links_at(self, ends: Collection[str]) -> list[Link]:
+        """All links, of any state, with one of these ends."""
+
+    @abstractmethod
+    async def links_needing(self, identities: Collection[str]) -> list[Link]:
+        """All links with evidence whose `needs` names one of these."""
+
+    @abstractmethod
+    async def wish(self, wishes: Sequence[LinkWish]) -> None:
+        """Upsert; evidence of an equal `key` is not added again; what is added clears `settled` and raises `rev`."""
+
+    @abstractmethod
+    async def opine(self, opinions: Sequence[Opinion]) -> None:
+        """Upsert the links and set state, at, by where `at` is greater than the stored one's; raises `rev`, clears `settled`.
+
+        An equal `at` changes nothing.
+        """
+
+    @abstractmethod
+    async def settled(self, revs: Mapping[str, int]) -> None:
+        """Mark links settled, each only if its `rev` is still the one given."""
+
+    # --- reading for the API ---
+
+    @abstractmethod
+    async def heads(self, ids: Collection[str]) -> dict[str, Head]:
+        """Heads by id."""
+
+    @abstractmethod
+    async def strands_of(self, roots: Collection[str]) -> list[Head]:
+        """All heads with one of these roots."""
+
+    @abstractmethod
+    async def list_heads(
+        self,
+        tenant: str,
+        order: Literal["active", "created"],
+        after: Position | None,
+        limit: int,
+        only: HeadFilter,
+    ) -> list[Head]:
+        """Heads with at least one message: newest (last_at, id) first, or eldest id first (`Position.at` is 0 then)."""
+
+    @abstractmethod
+    async def timeline(
+        self, strands: Collection[str], before: Position | None, limit: int, kinds: Collection[str] | None
+    ) -> list[Entry]:
+        """Entries read in these strands (moved ones where they were moved to), newest (at, id) first, without source."""
+
+    @abstractmethod
+    async def runs(self, after: Mapping[str, int], limit: int, kinds: Collection[str] | None) -> list[Entry]:
+        """Entries of several strands, each after its seq, ordered by (strand, seq), without source."""
+
+    @abstractmethod
+    async def about(self, targets: Collection[str]) -> list[Entry]:
+        """Entries whose `target` is one of these."""
+
+    @abstractmethod
+    async def whole(self, entry_id: str) -> Entry | None:
+        """One entry with its `event.source`."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
