@@ -99,7 +99,7 @@ def decode_value(value: bytes) -> Event:
     """An event from its JSON, types checked. A fact of an unknown kind becomes `Foreign`. Raises Poison."""
     try:
         try:
-            return _decoder.decode(value)
+            event = _decoder.decode(value)
         except msgspec.ValidationError:
             fact = _peek.decode(value).fact
             kind = _kind.decode(fact).kind
@@ -109,6 +109,9 @@ def decode_value(value: bytes) -> Event:
             return msgspec.structs.replace(_decoder.decode(placeholder), fact=Foreign(kind, bytes(fact)))
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Poison(f"not an event: {error}") from error
+    if isinstance(event.fact, Foreign):
+        raise Poison("not an event: `foreign` is no kind of fact")  # its bytes would be written unread
+    return event
 
 
 def draft(event: Event) -> Draft:

@@ -474,11 +474,16 @@ AnyFact = (
 )  # fmt: skip
 
 
-class Foreign(msgspec.Struct, frozen=True):
-    """A fact of a kind this version does not know, kept byte for byte; only decoding makes one."""
+class Foreign(Fact, tag="foreign", frozen=True):
+    """A fact of a kind this version does not know, kept byte for byte; only decoding makes one, and it never reaches a wire."""
 
-    kind: str
+    name: str
     json: bytes
+
+    @property
+    def kind(self) -> str:
+        """The kind that its own JSON says."""
+        return self.name
 
 
 # --- the event ---------------------------------------------------------------------------------------------------
