@@ -118,11 +118,15 @@ class Outcome(NamedTuple):
 
 
 class ClockId(NamedTuple):
-    """One bucket of one owner's hours: times t with t // window == bucket. `owner`: scoped identity id; window in ms."""
+    """One bucket of one owner's hours: times t with t // window == bucket. `owner`: scoped identity id; window in ms.
+
+    `grouping`: channels of different grouping policies keep hours of their own, since the same times mean different things.
+    """
 
     owner: str
     window: int
     bucket: int
+    grouping: Literal["episodes", "threads"] = "episodes"
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -1,0 +1,275 @@
+"""One batch, step by step: look, home, elect, claim, insert, look again, link, settle, fold, publish.
+
+Each worker writes first, then looks again: of two that write side by side, the later sees both. Every step is a constant
+number of round trips for the whole batch, and every step may be done twice. The commit is the caller's, and comes last.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from unifier.commands import Commands
+from unifier.identity import identities, pairs, profiles
+from unifier.merging import Merging
+from unifier.model import ClockClaim, ClockId, Entry, Identity, LinkWish
+from unifier.publishing import Publisher
+from unifier.reading import Reading
+from unifier.settlement import Settlement
+from unifier.store.port import ConversationStore
+from unifier.strands import Strands
+from unifier.threading import Decision, World, around, claimed_keys, clock_links, named_links, place
+
+
+class People(NamedTuple):
+    """Everybody in a batch, as stored, and the other identities of each one's customer."""
+
+    known: dict[str, Identity]
+    others: dict[str, tuple[str, ...]]
+
+
+class Batch:
+    """The steps of one batch over one store. `now`: ms."""
+
+    def __init__(self, store: ConversationStore, publisher: Publisher, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._strands = Strands(store, publisher)
+        self._settlement = Settlement(store, self._strands, now)
+        self._merging = Merging(store, self._strands, self._settlement)
+        self._commands = Commands(store, self._strands, self._merging, now)
+
+    async def apply(self, readings: Sequence[Reading]) -> None:
+        """Thread the entries among the readings, relate the identities that they speak for, then obey the commands."""
+        said = once([reading for reading in readings if reading.role in ("entry", "about")])
+        facts = [reading for reading in readings if reading.role == "fact"]
+        if said:
+            await self._thread(said)
+        if facts:
+            await self._store.claim({}, [], once_by_id(who for reading in facts for who in identities(reading)))
+            await self._note(facts, await self._people(facts))
+        await self._merging.relate([pair for reading in (*said, *facts) for pair in pairs(reading)])
+        for reading in readings:
+            if reading.role == "command":
+                await self._commands.apply(reading)
+
+    async def _thread(self, readings: list[Reading]) -> None:
+        world = await self.look(readings)
+        decisions = home(readings, world)
+        decisions = await self.elect(decisions, world)
+        await self.claim(decisions, world)
+        decisions = await self.insert(decisions, world)
+        wishes = await self.look_again(decisions)
+        seeds = await self._merging.link(wishes)
+        redelivered = {decision.strand for decision in decisions if decision.stored}
+        settled = await self._settlement.strands(seeds | redelivered) if seeds or redelivered else None
+        touched = {decision.strand for decision in decisions} | (settled.nodes if settled else frozenset())
+        await self._strands.need(touched)
+        await self._strands.fold(touched)
+        await self._strands.publish(touched)
+        if settled:
+            await self._merging.mark(settled.links)
+
+    # --- the steps ---
+
+    async def look(self, readings: Sequence[Reading]) -> World:
+        """1. Own ids and named messages; own keys; own identity's hours. As old as it likes: it only proposes."""
+        own = {reading.id for reading in readings}
+        named = {naming.entry for reading in readings for naming in reading.named if naming.entry}
+        keys = {naming.key for reading in readings for naming in (*reading.named, *reading.known_as)}
+        clocks = {bucket for reading in readings if reading.clock for bucket in around(reading.clock)}
+        return World(
+            await self._store.entries(own | named),
+            await self._store.keys(keys) if keys else {},
+            await self._store.clocks(clocks) if clocks else {},
+        )
+
+    async def elect(self, decisions: list[Decision], world: World) -> list[Decision]:
+        """3. New strands only: claim the ballot, read it back; home is what it says."""
+        new = [decision for decision in decisions if decision.ballot is not None]
+        if not new:
+            return decisions
+        keys = {decision.ballot: decision.strand for decision in new if isinstance(decision.ballot, str)}
+        clocks = [
+            ClockClaim(decision.ballot, decision.strand, decision.reading.at, free=True)
+            for decision in new
+            if isinstance(decision.ballot, ClockId)
+        ]
+        await self._store.claim(keys, clocks, ())
+        elected_keys = await self._store.keys(keys) if keys else {}
+        elected_clocks = await self._store.clocks([claim.id for claim in clocks]) if clocks else {}
+        names: dict[str, str] = {}
+        for decision in new:
+            if isinstance(decision.ballot, str):
+                winner = elected_keys[decision.ballot]
+            else:
+                winner = elected_clocks[decision.ballot].strand or decision.strand  # type: ignore[index]
+            if winner != decision.strand:
+                names[decision.strand] = winner
+        world.rename(names)
+        return [decision._replace(strand=names.get(decision.strand, decision.strand)) for decision in decisions]
+
+    async def claim(self, decisions: Sequence[Decision], world: World) -> None:
+        """4. All keys and clocks with that home, and missing identities; what is claimed already stays."""
+        keys: dict[str, str] = {}
+        clocks: list[ClockClaim] = []
+        for decision in decisions:
+            reading = decision.reading
+            for key in claimed_keys(reading, world):
+                keys.setdefault(key, decision.strand)
+            if reading.clock:
+                clocks.append(ClockClaim(reading.clock, decision.strand, reading.at, reading.free))
+        people = once_by_id(who for decision in decisions for who in identities(decision.reading))
+        await self._store.claim(keys, clocks, people)
+
+    async def insert(self, decisions: list[Decision], world: World) -> list[Decision]:
+        """5. Append. Who finds its message stored elsewhere takes that home, and claims with it."""
+        new = [decision for decision in decisions if decision.stored is None]
+        homes = await self._strands.append([self._entry(decision) for decision in new])
+        elsewhere = [decision for decision in new if homes[decision.reading.id] != decision.strand]
+        if elsewhere:
+            stored = await self._store.entries([decision.reading.id for decision in elsewhere])
+            world.entries.update(stored)
+            decisions = [
+                _stored(decision, stored[decision.reading.id]) if decision.reading.id in stored else decision
+                for decision in decisions
+            ]
+            await self.claim([decision for decision in decisions if decision.reading.id in stored], world)
+        return decisions
+
+    async def look_again(self, decisions: Sequence[Decision]) -> list[LinkWish]:
+        """6. After the writes: keys, hours, named messages, also of the customers' other identities; what lies beside home."""
+        readings = [decision.reading for decision in decisions]
+        people = await self._people(
+            readings
+        )  # read after the claims, never before: a merge looks at keys after customers
+        await self._note(readings, people)
+        wanted = {naming.entry for reading in readings for naming in reading.named if naming.entry}
+        keys = {key for reading in readings for key in _all_keys(reading, people)}
+        clocks = {bucket for reading in readings for bucket in _all_clocks(reading, people)}
+        fresh = World(
+            await self._store.entries(wanted) if wanted else {},
+            await self._store.keys(keys) if keys else {},
+            await self._store.clocks(clocks) if clocks else {},
+        )
+        wishes = (wish for decision in decisions for wish in wanted_links(decision, fresh, people))
+        return list({(wish.id, wish.evidence.key): wish for wish in wishes}.values())
+
+    # --- people ---
+
+    async def _people(self, readings: Iterable[Reading]) -> People:
+        ids = {who for reading in readings for who in (*reading.parties, *(person for person, _, _ in reading.people))}
+        known = await self._store.identities(ids) if ids else {}
+        customers = await self._store.customers({person.customer for person in known.values()}) if known else {}
+        others = {
+            who: tuple(other.id for other in customers.get(person.customer, ()) if other.id != who)
+            for who, person in known.items()
+        }
+        return People(known, others)
+
+    async def _note(self, readings: Iterable[Reading], people: People) -> None:
+        """Profiles and kinds of evidence, where they say something new."""
+        news: dict[str, tuple[int, Reading]] = {}
+        evidence: dict[str, set[str]] = {}
+        for reading in readings:
+            for who in identities(reading):
+                known = people.known.get(who.id)
+                if known and not set(who.evidence) <= set(known.evidence):
+                    evidence.setdefault(who.id, set()).update(who.evidence)
+            for who_id in profiles(reading):
+                if who_id not in news or news[who_id][0] <= reading.at:
+                    news[who_id] = (reading.at, reading)
+        fresh = {who: profiles(reading)[who] for who, (_, reading) in news.items()}
+        changed = {
+            who: profile
+            for who, profile in fresh.items()
+            if (known := people.known.get(who))
+            and known.profile.at <= profile.at
+            and msgspec.structs.replace(known.profile, at=profile.at) != profile
+        }
+        if changed or evidence:
+            await self._store.note_identities(changed, evidence)
+
+    def _entry(self, decision: Decision) -> Entry:
+        reading = decision.reading
+        sender = reading.event.sender
+        return Entry(
+            id=reading.id,
+            strand=decision.strand,
+            seq=0,
+            kind=reading.kind,
+            at=reading.at,
+            stored_at=self._now(),
+            target=reading.target,
+            sender=reading.people[0][0] if sender.claims and reading.people else "",
+            recipients=tuple(who for who, _, party in reading.people if party is not sender),
+            own=reading.own,
+            placement=decision.placement,
+            event=reading.event,
+        )
+
+
+def home(readings: Iterable[Reading], world: World) -> list[Decision]:
+    """2. Each reading's home; later rows of the batch see the earlier ones."""
+    decisions = []
+    for reading in readings:
+        decision = place(reading, world)
+        if decision.stored:
+            decision = _stored(decision, decision.stored)
+        world.learn(decision.reading, decision.strand)
+        decisions.append(decision)
+    return decisions
+
+
+def _stored(decision: Decision, entry: Entry) -> Decision:
+    """A stored entry's home and time win over a later copy's."""
+    reading = decision.reading
+    clock = reading.clock._replace(bucket=entry.at // reading.clock.window) if reading.clock else None
+    return Decision(
+        reading._replace(at=entry.at, clock=clock), entry.strand, entry.placement, ballot=None, stored=entry
+    )
+
+
+def wanted_links(decision: Decision, fresh: World, people: People) -> Iterator[LinkWish]:
+    """Every link that one message asks for, seen from its home."""
+    reading = decision.reading
+    yield from named_links(reading, decision.strand, fresh)
+    yield from clock_links(reading, decision.strand, fresh.clocks, people.others.get(reading.own, ()))
+    for party in reading.parties:
+        for other in people.others.get(party, ()):
+            yield from Merging.shared_keys(_mail_keys(reading, party), party, other, fresh.keys, reading)
+
+
+def _mail_keys(reading: Reading, party: str) -> list[str]:
+    return [key for key in reading.claims if key.startswith(f"{party}/mid/")]
+
+
+def _all_keys(reading: Reading, people: People) -> Iterator[str]:
+    yield from (naming.key for naming in (*reading.named, *reading.known_as))
+    for party in reading.parties:
+        for key in _mail_keys(reading, party):
+            yield key
+            yield from (key.replace(party, other, 1) for other in people.others.get(party, ()))
+    yield from (key for key in reading.claims if "/mid/" not in key)
+
+
+def _all_clocks(reading: Reading, people: People) -> Iterator[ClockId]:
+    if reading.clock:
+        for owner in (reading.own, *people.others.get(reading.own, ())):
+            yield from around(reading.clock._replace(owner=owner))
+
+
+def once(readings: Iterable[Reading]) -> list[Reading]:
+    """Each event once: of two copies in one batch the first."""
+    first: dict[str, Reading] = {}
+    for reading in readings:
+        first.setdefault(reading.id, reading)
+    return list(first.values())
+
+
+def once_by_id(people: Iterable[Identity]) -> list[Identity]:
+    """Each identity once, as its first mention has it."""
+    first: dict[str, Identity] = {}
+    for person in people:
+        first.setdefault(person.id, person)
+    return list(first.values())

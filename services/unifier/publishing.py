@@ -1,0 +1,80 @@
+"""Changes of conversations on the event log, for desks: what a record of topic `conversations` holds. No rule lives here.
+
+A strand is published from `published` + 1 to its end, others' entries too, in order; `published` is raised after the log has
+confirmed. So first appearances of a strand's entries are 1, 2, 3 … without a gap, whoever died in between.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from onethread.log.port import Draft, EventLog
+from onethread.log.topics import CONVERSATIONS
+from unifier.model import Entry, Head
+from unifier.store.port import ConversationStore
+
+RUN = 500
+"""Entries read at a time of a strand that has fallen behind."""
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One record. Key: the strand, which never changes. `conversation`: the root when it was published."""
+
+    epoch: int
+    strand: str
+    seq: int
+    conversation: str
+    entry: Entry
+
+
+def draft(epoch: int, conversation: str, entry: Entry) -> Draft:
+    """The record of one entry."""
+    if entry.event is not None and entry.event.source is not None:
+        entry = msgspec.structs.replace(entry, event=msgspec.structs.replace(entry.event, source=None))
+    value = msgspec.json.encode(Change(epoch, entry.strand, entry.seq, conversation, entry))
+    return Draft(entry.strand.encode(), value, (("content-type", b"application/json"),))
+
+
+def read(value: bytes) -> Change:
+    """A record's change."""
+    return _decoder.decode(value)
+
+
+_decoder = msgspec.json.Decoder(Change)
+
+
+class Publisher:
+    """Publishes what a batch appended, and what a dead worker left behind in the same strands."""
+
+    def __init__(self, store: ConversationStore, log: EventLog) -> None:
+        self._store = store
+        self._log = log
+
+    async def publish(self, heads: Iterable[Head], known: Mapping[str, list[Entry]]) -> None:
+        """Publish each head's strand to its `through`; `known`: the newest entries of a strand, as far as memory has them."""
+        epoch = await self._epoch()
+        drafts: list[Draft] = []
+        done: dict[str, int] = {}
+        for head in heads:
+            if head.published < head.through:
+                entries = await self._entries(head, known.get(head.id, []))
+                drafts += [draft(epoch, head.root, entry) for entry in entries]
+                done[head.id] = head.through
+        if drafts:
+            await self._log.append(CONVERSATIONS, drafts)
+            await self._store.published(done)
+
+    async def _epoch(self) -> int:
+        return await self._store.epoch()
+
+    async def _entries(self, head: Head, known: list[Entry]) -> list[Entry]:
+        wanted = {entry.seq: entry for entry in known if head.published < entry.seq <= head.through}
+        if len(wanted) == head.through - head.published:
+            return [wanted[seq] for seq in sorted(wanted)]
+        entries: list[Entry] = []
+        after = head.published
+        while after < head.through:
+            run = await self._store.run(head.id, after, RUN)
+            entries += [entry for entry in run if entry.seq <= head.through]
+            after = run[-1].seq if run else head.through
+        return entries

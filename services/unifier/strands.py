@@ -1,0 +1,99 @@
+"""Appending to strands, folding their heads, publishing them: the part of the protocol that never decides where things go."""
+
+import asyncio
+import random
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+
+from unifier.folding import fold
+from unifier.model import Entry, Head
+from unifier.publishing import Publisher
+from unifier.store.port import ConversationStore
+
+
+class Strands:
+    """Strands as one batch sees them: stored heads plus what was appended since they were read."""
+
+    def __init__(self, store: ConversationStore, publisher: Publisher) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._heads: dict[str, Head] = {}
+        self._stored_through: dict[str, int] = {}
+        self._recent: dict[str, list[Entry]] = {}
+
+    async def read(self, strands: Collection[str]) -> None:
+        """Read heads and unfolded entries anew."""
+        for strand, tail in (await self._store.tails(set(strands))).items():
+            self._stored_through[strand] = tail.head.through if tail.head else 0
+            self._heads[strand] = fold(tail.head, strand, tail.entries)
+            self._recent[strand] = list(tail.entries)
+
+    async def need(self, strands: Collection[str]) -> None:
+        """Read those that were not read yet."""
+        missing = set(strands) - self._heads.keys()
+        if missing:
+            await self.read(missing)
+
+    def head(self, strand: str) -> Head:
+        """The head, folded to the end that is known here."""
+        return self._heads[strand]
+
+    async def append(self, entries: Sequence[Entry]) -> dict[str, str]:
+        """Insert, numbered after the last one seen stored; renumbers whoever lost a race for a number.
+
+        Returns entry id → the strand it is in: another than asked for, if another copy was stored there first.
+        """
+        homes: dict[str, str] = {}
+        waiting, races = list(entries), 0
+        while waiting:
+            await self.need({entry.strand for entry in waiting})
+            numbered = self._number(waiting)
+            outcomes = {outcome.id: outcome.result for outcome in await self._store.insert(numbered)}
+            inserted = [entry for entry in numbered if outcomes[entry.id] == "inserted"]
+            self._learn(inserted)
+            homes.update({entry.id: entry.strand for entry in inserted})
+            taken = [entry.id for entry in numbered if outcomes[entry.id] == "id_taken"]
+            if taken:
+                stored = await self._store.entries(taken)
+                homes.update({entry_id: stored[entry_id].strand for entry_id in taken})
+            waiting = [entry for entry in waiting if entry.id not in homes]
+            if waiting:
+                await asyncio.sleep(random.random() * 0.002 * races)  # noqa: S311 -- spreads writers, guards nothing
+                await self.read({entry.strand for entry in waiting})
+                races += 1
+        return homes
+
+    def _number(self, entries: Iterable[Entry]) -> list[Entry]:
+        last: dict[str, int] = {}
+        numbered = []
+        for entry in entries:
+            seq = last.get(entry.strand, self._heads[entry.strand].through) + 1
+            last[entry.strand] = seq
+            numbered.append(msgspec.structs.replace(entry, seq=seq))
+        return numbered
+
+    def _learn(self, inserted: Iterable[Entry]) -> None:
+        for entry in inserted:
+            self._heads[entry.strand] = fold(self._heads[entry.strand], entry.strand, [entry])
+            self._recent[entry.strand].append(entry)
+
+    async def fold(self, strands: Collection[str]) -> None:
+        """Write the heads of these strands; where another worker folded meanwhile, fold what is left."""
+        behind = {strand for strand in strands if self._heads[strand].through > self._stored_through[strand]}
+        while behind:
+            wanted = [(self._heads[strand], self._stored_through[strand]) for strand in sorted(behind)]
+            written = await self._store.fold(wanted)
+            for strand in written:
+                self._stored_through[strand] = self._heads[strand].through
+            behind -= written
+            if behind:
+                await self.read(behind)
+                behind = {strand for strand in behind if self._heads[strand].through > self._stored_through[strand]}
+
+    async def publish(self, strands: Collection[str]) -> None:
+        """Publish these strands to their end, and remember that it is done."""
+        heads = [self._heads[strand] for strand in sorted(set(strands))]
+        await self._publisher.publish(heads, self._recent)
+        for head in heads:
+            self._heads[head.id] = msgspec.structs.replace(head, published=max(head.published, head.through))
