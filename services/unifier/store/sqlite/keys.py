@@ -1,0 +1,74 @@
+"""Keys and clocks in SQLite: the first claim decides the strand, every claim widens a span."""
+
+# ruff: noqa: S608 -- statements are put together from this file's own constants; values are always parameters
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from unifier.model import Clock, ClockClaim, ClockId, Span
+
+_FREE = """INSERT INTO clocks (owner, window, bucket, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET strand = coalesce(strand, excluded.strand),
+        lo = min(coalesce(lo, excluded.lo), excluded.lo), hi = max(coalesce(hi, excluded.hi), excluded.hi)"""
+_SEEN = """INSERT INTO clock_seen (owner, window, bucket, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET lo = min(lo, excluded.lo), hi = max(hi, excluded.hi)"""
+_THERE = "INSERT INTO clocks (owner, window, bucket) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+_CLOCK = "c.owner, c.window, c.bucket, c.strand, c.lo, c.hi, s.strand, s.lo, s.hi"
+_WITH_SEEN = "LEFT JOIN clock_seen AS s ON s.owner = c.owner AND s.window = c.window AND s.bucket = c.bucket"
+
+Row = tuple[str, int, int, str | None, int | None, int | None, str | None, int, int]
+
+
+def claim(connection: sqlite3.Connection, keys: Mapping[str, str], clocks: Sequence[ClockClaim]) -> None:
+    """Strands only where there are none; spans widen."""
+    connection.executemany("INSERT INTO keys (id, strand) VALUES (?, ?) ON CONFLICT DO NOTHING", keys.items())
+    rows = [(*claim.id, claim.strand, claim.at, claim.at) for claim in clocks if claim.free]
+    connection.executemany(_FREE, rows)
+    seen = [(*claim.id, claim.strand, claim.at, claim.at) for claim in clocks if not claim.free]
+    connection.executemany(_THERE, [row[:3] for row in seen])
+    connection.executemany(_SEEN, seen)
+
+
+def keys(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]:
+    """Key id → strand."""
+    sql = "SELECT k.id, k.strand FROM json_each(?) AS asked CROSS JOIN keys AS k ON k.id = asked.value"
+    return dict(connection.execute(sql, (msgspec.json.encode(list(ids)).decode(),)))
+
+
+def clocks(connection: sqlite3.Connection, ids: Collection[ClockId]) -> dict[ClockId, Clock]:
+    """The clocks that exist."""
+    sql = f"""SELECT {_CLOCK} FROM json_each(?) AS asked CROSS JOIN clocks AS c
+        ON c.owner = asked.value ->> 0 AND c.window = asked.value ->> 1 AND c.bucket = asked.value ->> 2 {_WITH_SEEN}"""
+    return _clocks(connection.execute(sql, (msgspec.json.encode(list(ids)).decode(),)).fetchall())
+
+
+def owned_keys(connection: sqlite3.Connection, owner: str, after: str, limit: int) -> list[tuple[str, str]]:
+    """Keys of one owner, in id order."""
+    sql = "SELECT id, strand FROM keys WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
+    # All ids that begin with owner + "/" come before owner + "0", the next character.
+    return connection.execute(sql, (max(after, owner + "/"), owner + "0", limit)).fetchall()
+
+
+def owned_clocks(
+    connection: sqlite3.Connection, owner: str, after: ClockId | None, limit: int
+) -> list[tuple[ClockId, Clock]]:
+    """Clocks of one owner, in order of (window, bucket)."""
+    sql = f"""SELECT {_CLOCK} FROM (
+            SELECT * FROM clocks WHERE owner = :owner AND (window, bucket) > (:window, :bucket)
+            ORDER BY window, bucket LIMIT :limit) AS c {_WITH_SEEN}"""
+    window, bucket = (after.window, after.bucket) if after else (-1, 0)
+    rows = connection.execute(sql, {"owner": owner, "window": window, "bucket": bucket, "limit": limit}).fetchall()
+    return sorted(_clocks(rows).items())
+
+
+def _clocks(rows: Sequence[Row]) -> dict[ClockId, Clock]:
+    found: dict[ClockId, Clock] = {}
+    for owner, window, bucket, strand, lo, hi, seen, seen_lo, seen_hi in rows:
+        free = Span(lo, hi) if lo is not None and hi is not None else None
+        clock = found.setdefault(ClockId(owner, window, bucket), Clock(strand, free, {}))
+        if seen is not None:
+            clock.seen[seen] = Span(seen_lo, seen_hi)
+    return found
