@@ -4,22 +4,24 @@
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from unifier.model import Clock, ClockClaim, ClockId, Span
 
-_FREE = """INSERT INTO clocks (owner, window, bucket, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?)
+_FREE = """INSERT INTO clocks (owner, window, bucket, grouping, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET strand = coalesce(strand, excluded.strand),
         lo = min(coalesce(lo, excluded.lo), excluded.lo), hi = max(coalesce(hi, excluded.hi), excluded.hi)"""
-_SEEN = """INSERT INTO clock_seen (owner, window, bucket, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?)
+_SEEN = """INSERT INTO clock_seen (owner, window, bucket, grouping, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET lo = min(lo, excluded.lo), hi = max(hi, excluded.hi)"""
-_THERE = "INSERT INTO clocks (owner, window, bucket) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_THERE = "INSERT INTO clocks (owner, window, bucket, grouping) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
-_CLOCK = "c.owner, c.window, c.bucket, c.strand, c.lo, c.hi, s.strand, s.lo, s.hi"
-_WITH_SEEN = "LEFT JOIN clock_seen AS s ON s.owner = c.owner AND s.window = c.window AND s.bucket = c.bucket"
+_CLOCK = "c.owner, c.window, c.bucket, c.grouping, c.strand, c.lo, c.hi, s.strand, s.lo, s.hi"
+_WITH_SEEN = """LEFT JOIN clock_seen AS s
+    ON s.owner = c.owner AND s.window = c.window AND s.bucket = c.bucket AND s.grouping = c.grouping"""
 
-Row = tuple[str, int, int, str | None, int | None, int | None, str | None, int, int]
+Row = tuple[str, int, int, Literal["episodes", "threads"], str | None, int | None, int | None, str | None, int, int]
 
 
 def claim(connection: sqlite3.Connection, keys: Mapping[str, str], clocks: Sequence[ClockClaim]) -> None:
@@ -28,7 +30,7 @@ def claim(connection: sqlite3.Connection, keys: Mapping[str, str], clocks: Seque
     rows = [(*claim.id, claim.strand, claim.at, claim.at) for claim in clocks if claim.free]
     connection.executemany(_FREE, rows)
     seen = [(*claim.id, claim.strand, claim.at, claim.at) for claim in clocks if not claim.free]
-    connection.executemany(_THERE, [row[:3] for row in seen])
+    connection.executemany(_THERE, [row[:4] for row in seen])
     connection.executemany(_SEEN, seen)
 
 
@@ -41,7 +43,8 @@ def keys(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]
 def clocks(connection: sqlite3.Connection, ids: Collection[ClockId]) -> dict[ClockId, Clock]:
     """The clocks that exist."""
     sql = f"""SELECT {_CLOCK} FROM json_each(?) AS asked CROSS JOIN clocks AS c
-        ON c.owner = asked.value ->> 0 AND c.window = asked.value ->> 1 AND c.bucket = asked.value ->> 2 {_WITH_SEEN}"""
+        ON c.owner = asked.value ->> 0 AND c.window = asked.value ->> 1 AND c.bucket = asked.value ->> 2
+            AND c.grouping = asked.value ->> 3 {_WITH_SEEN}"""
     return _clocks(connection.execute(sql, (msgspec.json.encode(list(ids)).decode(),)).fetchall())
 
 
@@ -55,20 +58,20 @@ def owned_keys(connection: sqlite3.Connection, owner: str, after: str, limit: in
 def owned_clocks(
     connection: sqlite3.Connection, owner: str, after: ClockId | None, limit: int
 ) -> list[tuple[ClockId, Clock]]:
-    """Clocks of one owner, in order of (window, bucket)."""
+    """Clocks of one owner, in order of (window, bucket, grouping)."""
     sql = f"""SELECT {_CLOCK} FROM (
-            SELECT * FROM clocks WHERE owner = :owner AND (window, bucket) > (:window, :bucket)
-            ORDER BY window, bucket LIMIT :limit) AS c {_WITH_SEEN}"""
-    window, bucket = (after.window, after.bucket) if after else (-1, 0)
-    rows = connection.execute(sql, {"owner": owner, "window": window, "bucket": bucket, "limit": limit}).fetchall()
+            SELECT * FROM clocks WHERE owner = :owner AND (window, bucket, grouping) > (:window, :bucket, :grouping)
+            ORDER BY window, bucket, grouping LIMIT :limit) AS c {_WITH_SEEN}"""
+    arguments = {**(after or ClockId(owner, -1, 0))._asdict(), "limit": limit}
+    rows = connection.execute(sql, arguments).fetchall()
     return sorted(_clocks(rows).items())
 
 
 def _clocks(rows: Sequence[Row]) -> dict[ClockId, Clock]:
     found: dict[ClockId, Clock] = {}
-    for owner, window, bucket, strand, lo, hi, seen, seen_lo, seen_hi in rows:
+    for owner, window, bucket, grouping, strand, lo, hi, seen, seen_lo, seen_hi in rows:
         free = Span(lo, hi) if lo is not None and hi is not None else None
-        clock = found.setdefault(ClockId(owner, window, bucket), Clock(strand, free, {}))
+        clock = found.setdefault(ClockId(owner, window, bucket, grouping), Clock(strand, free, {}))
         if seen is not None:
             clock.seen[seen] = Span(seen_lo, seen_hi)
     return found

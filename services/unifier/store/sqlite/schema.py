@@ -16,11 +16,12 @@ _TABLES = (
         UNIQUE (strand, seq)) STRICT""",
     "CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, strand TEXT NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS clocks (
-        owner TEXT NOT NULL, window INTEGER NOT NULL, bucket INTEGER NOT NULL, strand TEXT, lo INTEGER, hi INTEGER,
-        PRIMARY KEY (owner, window, bucket)) STRICT, WITHOUT ROWID""",
+        owner TEXT NOT NULL, window INTEGER NOT NULL, bucket INTEGER NOT NULL, grouping TEXT NOT NULL,
+        strand TEXT, lo INTEGER, hi INTEGER, PRIMARY KEY (owner, window, bucket, grouping)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS clock_seen (
-        owner TEXT NOT NULL, window INTEGER NOT NULL, bucket INTEGER NOT NULL, strand TEXT NOT NULL,
-        lo INTEGER NOT NULL, hi INTEGER NOT NULL, PRIMARY KEY (owner, window, bucket, strand)) STRICT, WITHOUT ROWID""",
+        owner TEXT NOT NULL, window INTEGER NOT NULL, bucket INTEGER NOT NULL, grouping TEXT NOT NULL,
+        strand TEXT NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL,
+        PRIMARY KEY (owner, window, bucket, grouping, strand)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS heads (
         id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, root TEXT NOT NULL, identity TEXT NOT NULL,
         through INTEGER NOT NULL, published INTEGER NOT NULL, last_at INTEGER NOT NULL, message_count INTEGER NOT NULL,
