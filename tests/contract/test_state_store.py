@@ -1,0 +1,42 @@
+"""The contract of the state store over its adapters, and what is an adapter's own."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+pytest.register_assert_rewrite("onethread.testing.state_store")
+
+from onethread.connector import Token  # noqa: E402  # after the rewrite is asked for
+from onethread.state.leases import Leases  # noqa: E402
+from onethread.state.port import StateStore  # noqa: E402
+from onethread.state.sqlite import SqliteState  # noqa: E402
+from onethread.state.tokens import Tokens  # noqa: E402
+from onethread.testing.state_store import NOON, StateStoreContract  # noqa: E402
+
+
+class TestSqlite(StateStoreContract):
+    @pytest.fixture
+    def new_store(self, tmp_path: Path) -> Callable[[], StateStore]:
+        return partial(SqliteState, tmp_path / "data" / "state.sqlite")
+
+
+async def test_no_file_holds_a_token_in_clear(tmp_path: Path) -> None:
+    async def give(_old: Token | None) -> Token:
+        return Token("plain-access-secret", NOON + timedelta(hours=1), "plain-refresh-secret")
+
+    async with SqliteState(tmp_path / "state.sqlite") as store:
+        tokens = Tokens(store, [SecretStr(Fernet.generate_key().decode())], Leases(store, "one"), now=lambda: NOON)
+        await tokens.token("chn_1", "oauth", give)
+        check_files(tmp_path)
+
+
+def check_files(folder: Path) -> None:
+    files = list(folder.iterdir())
+    assert files
+    assert all(b"plain" not in file.read_bytes() for file in files)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
