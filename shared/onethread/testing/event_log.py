@@ -4,6 +4,7 @@ Derive a class named `Test…` from `EventLogContract` and give it the fixture `
 yet opened `EventLog` on one and the same log, as another process would have it. Topics have fresh names, so that one server
 may serve all tests. The members' time-out should be a few seconds: the suite waits for it where it has to.
 """
+# ruff: noqa: D102  # a test's name is its sentence
 
 import asyncio
 import time
@@ -93,7 +94,7 @@ async def fetch_all(log: EventLog, topic: str, since: dict[int, Extent] | None =
 
 
 def assert_dense(records: Iterable[Record]) -> None:
-    """Offsets of each partition are 0, 1, 2, …"""
+    """Fails unless the offsets of each partition are 0, 1, 2 and so on."""
     offsets: dict[TopicPartition, list[int]] = defaultdict(list)
     for record in records:
         offsets[record.place].append(record.offset)
@@ -266,7 +267,8 @@ class Reading:
                 await reader.rewind()
                 assert values_of(await read(reader, 10)) == list(range(10))
                 await reader.rewind()
-                assert values_of(found := await read(reader, 10)) == list(range(10))
+                found = await read(reader, 10)
+                assert values_of(found) == list(range(10))
                 await reader.commit(ends_of(found[:4]))
                 await reader.rewind()
                 assert values_of(await read(reader, 6)) == list(range(4, 10))
