@@ -116,6 +116,15 @@ def digest(*parts: str) -> str:
     return base64.b32encode(raw).decode("ascii").lower()
 
 
+KNOWN_IDENTITY = "idn"
+"""Claim type whose value is an identity id already: what our own signed token proves, since a hash names no address."""
+
+
 def identity_id(tenant: str, claim: Claim) -> str:
-    """`idn_…` of a claim; the same for every spelling of it."""
+    """`idn_…` of a claim; the same for every spelling of it. A claim of type `idn` is the id it holds, unchanged.
+
+    Only the host writes claims of type `idn` (evidence `link_nonce`): from a connector they would be forgeries.
+    """
+    if claim.type == KNOWN_IDENTITY:
+        return claim.value
     return "idn_" + digest(tenant, claim.type, claim.scope, claim.canonical or canonical(claim.type, claim.value))

@@ -1,0 +1,164 @@
+"""What could not be processed: why, and every byte needed to try again. It knows the topic; it decides nothing.
+
+The id is a hash of what is set aside, so setting the same thing aside twice makes one dead letter.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from onethread.connector import Raw
+from onethread.errors import Poison
+from onethread.event import Moment, Struct
+from onethread.identity import digest
+from onethread.log.port import Draft, EventLog, TopicPartition
+from onethread.log.topics import DEAD_LETTERS
+
+INLINE_BYTES = 64 * 1024
+"""Originals above this lie in the blob store."""
+
+_MAX_VALUE = 700_000
+
+Origin = Literal["connector", "unifier"]
+"""Which side set it aside."""
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """One record set aside.
+
+    `stage`: what failed ("unpack", "route", "normalize", "encode", …); `reason`: a word to group by ("poison", "bug",
+    "no_channel", "too_large", …); `detail`: the sentence that says what to do. `data` is the original, or `blob` its key in
+    the blob store. `form`, `about`, `account`, `media_type` are those of the Raw; for a whole body (`unpack`), `about`
+    holds its path and query, and `headers` what is no secret of its headers. `topic`, `partition`, `offset`: where it lies,
+    if it was in the log. `at` is not part of the id.
+    """
+
+    id: str
+    origin: Origin
+    tenant: str
+    channel_id: str
+    connector: str
+    stage: str
+    reason: str
+    at: Moment
+    detail: str = ""
+    data: bytes = b""
+    blob: str = ""
+    form: str = ""
+    about: dict[str, str] = msgspec.field(default_factory=dict)
+    account: str = ""
+    media_type: str = ""
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    topic: str = ""
+    partition: int | None = None
+    offset: int | None = None
+
+
+_decoder = msgspec.json.Decoder(DeadLetter)
+
+
+def dead_letter(
+    data: bytes,
+    *,
+    origin: Origin,
+    tenant: str,
+    channel_id: str,
+    connector: str,
+    stage: str,
+    reason: str,
+    at: datetime,
+    detail: str = "",
+    blob: str = "",
+    form: str = "",
+    about: Mapping[str, str] | None = None,
+    account: str = "",
+    media_type: str = "",
+    headers: Mapping[str, str] | None = None,
+    record: tuple[str, int, int] | None = None,
+) -> DeadLetter:
+    """A dead letter of `data`; with `blob` set, only the reference is kept. `record`: its topic, partition, offset."""
+    topic, partition, offset = record or ("", None, None)
+    what = [
+        origin,
+        tenant,
+        channel_id,
+        connector,
+        stage,
+        reason,
+        hashlib.sha256(data).hexdigest(),
+        form,
+        account,
+        media_type,
+    ]
+    what += [f"{name}={text}" for name, text in sorted((about or {}).items())]
+    what += [topic, str(partition), str(offset)]
+    return DeadLetter(
+        id="dlt_" + digest(*(text.encode("utf-8", "replace").decode() for text in what)),
+        origin=origin, tenant=tenant, channel_id=channel_id, connector=connector, stage=stage, reason=reason, at=at,
+        detail=_writable(detail, 2000), data=b"" if blob else data, blob=blob, form=_writable(form, 1024), about=_all_writable(about),
+        account=_writable(account, 1024), media_type=_writable(media_type, 1024), headers=_all_writable(headers), topic=topic,
+        partition=partition, offset=offset,
+    )  # fmt: skip
+
+
+def of_raw(
+    raw: Raw, *, tenant: str, channel_id: str, connector: str, stage: str, reason: str, at: datetime, detail: str = ""
+) -> DeadLetter:
+    """A dead letter of a connector's record, with all that makes the Raw again."""
+    return dead_letter(
+        raw.data, origin="connector", tenant=tenant, channel_id=channel_id, connector=connector, stage=stage, reason=reason,
+        at=at, detail=detail, form=raw.form, about=raw.about, account=raw.account, media_type=raw.media_type,
+    )  # fmt: skip
+
+
+def draft(letter: DeadLetter) -> Draft:
+    """The record for the log; key is the channel. A dead letter that cannot be written would stop the channel: it is cut."""
+    value = msgspec.json.encode(letter)
+    if len(value) > _MAX_VALUE:
+        value = msgspec.json.encode(
+            msgspec.structs.replace(letter, about=_short(letter.about), headers=_short(letter.headers))
+        )
+    return Draft(letter.channel_id.encode(), value)
+
+
+def decode(value: bytes) -> DeadLetter:
+    """A dead letter from its record's value. Raises Poison."""
+    try:
+        return _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Poison(f"not a dead letter: {error}") from error
+
+
+async def read_all(log: EventLog) -> AsyncIterator[DeadLetter]:
+    """Each dead letter once, oldest first within a partition. Raises Poison for a record that is none."""
+    seen: set[str] = set()
+    for partition, extent in sorted((await log.extents(DEAD_LETTERS)).items()):
+        offset = extent.begin
+        while offset < extent.end and (records := await log.fetch(TopicPartition(DEAD_LETTERS, partition), offset)):
+            offset = records[-1].offset + 1
+            for record in records:
+                letter = decode(record.value)
+                if letter.id not in seen:
+                    seen.add(letter.id)
+                    yield letter
+
+
+async def find(log: EventLog, prefix: str) -> list[DeadLetter]:
+    """All whose id begins with `prefix`, so that a person need not type the whole id."""
+    return [letter async for letter in read_all(log) if letter.id.startswith(prefix)]
+
+
+def _writable(text: str, limit: int | None = None) -> str:
+    # A lone surrogate has no UTF-8.
+    return text.encode("utf-8", "replace").decode()[:limit]
+
+
+def _all_writable(texts: Mapping[str, str] | None) -> dict[str, str]:
+    return {_writable(name): _writable(text) for name, text in (texts or {}).items()}
+
+
+def _short(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name[:256]: text[:1024] for name, text in list(texts.items())[:32]}

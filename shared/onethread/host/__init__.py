@@ -1,0 +1,1 @@
+"""Everything a connector needs done around it, once; no module here names a connector."""

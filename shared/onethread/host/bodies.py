@@ -1,0 +1,42 @@
+"""Reads the body of a request within a size and a time. It knows ASGI and HTTP's two ways to say how long, nothing else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+
+class Disconnected(Exception):
+    """The caller went away before the body was whole: there is nobody to answer."""
+
+
+async def body_of(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], limit: int, seconds: float
+) -> bytes | int:
+    """The body; or the status that says why not: 400, 408, 413. Never holds more than `limit` bytes and one chunk."""
+    headers = {name.lower(): text for name, text in scope["headers"]}
+    length = headers.get(b"content-length")
+    if length is not None and b"transfer-encoding" in headers:
+        return 400  # two lengths: a proxy before us may have taken the other one (RFC 9112 section 6.3)
+    if length is not None and length.isdigit() and int(length) > limit:
+        return 413
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive, limit)
+    except TimeoutError:
+        return 408
+
+
+async def _read(receive: Callable[[], Awaitable[dict[str, Any]]], limit: int) -> bytes | int:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            return 413
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)

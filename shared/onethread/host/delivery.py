@@ -1,0 +1,124 @@
+"""One authentic delivery on its way into the log, within the time its provider waits. It knows no HTTP."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from onethread import metrics
+from onethread.connector import Answer, Misconfigured, Raw, Rejected, Request, Retryable, Wake, Webhook
+from onethread.dead_letters import dead_letter
+from onethread.host.channel import Channel
+from onethread.host.ingest import Ingest
+from onethread.logs import get_logger, is_secret
+
+_log = get_logger(__name__)
+
+Waker = Callable[[Channel, Wake], Awaitable[None]]
+_SHARE = 0.9
+"""Of the seconds a provider waits, those in which we must be done; the rest is for the way back."""
+
+
+class Deliveries:
+    """Those in memory now: at most `admitted`, counting those whose caller has been sent away already."""
+
+    def __init__(self, ingest: Ingest, wake: Waker, admitted: int) -> None:
+        self._ingest, self._wake, self._limit = ingest, wake, admitted
+        self._attended = 0
+        self._unattended = 0
+        self._writing: set[asyncio.Task[Answer]] = set()
+        self._stopping = False
+
+    @contextmanager
+    def admission(self) -> Iterator[bool]:
+        """Whether there is room for one more, and a place in it while somebody waits for the answer."""
+        if self._stopping or self._attended + self._unattended >= self._limit:
+            yield False
+            return
+        self._attended += 1
+        self._show()
+        try:
+            yield True
+        finally:
+            self._attended -= 1
+            self._show()
+
+    async def deliver(self, channel: Channel, request: Request, started: float) -> Answer:
+        """The connector's answer, once all is durable. `started`: the loop's time at which the request arrived.
+
+        Raises Retryable when that takes too long; the write goes on, and what is sent again is a duplicate then.
+        Raises what `unpack` and the log raise.
+        """
+        connector = channel.connector
+        assert isinstance(connector, Webhook)
+        task = asyncio.create_task(self._durable(channel, request))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        left = started + _SHARE * connector.answer_within - asyncio.get_running_loop().time()
+        try:
+            done, _ = await asyncio.wait({task}, timeout=max(left, 0.0))
+        finally:
+            if not task.done():  # too slow, or the caller's task was cancelled
+                self._unattended += 1
+                task.add_done_callback(self._left_behind)
+        if not done:
+            raise Retryable("the log is too slow for this provider's patience; the write goes on")
+        return task.result()
+
+    async def stop(self) -> None:
+        """Admit nothing more, and wait for the writes under way."""
+        self._stopping = True
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    def _left_behind(self, task: asyncio.Task[Answer]) -> None:
+        self._unattended -= 1
+        self._show()
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("a delivery whose caller was told to come again could not be stored", error=error)
+
+    def _show(self) -> None:
+        metrics.HOOKS_OPEN.set(to=self._attended + self._unattended)
+
+    async def _durable(self, channel: Channel, request: Request) -> Answer:
+        records, wakes, failure = self._unpacked(channel, request)
+        if failure is not None:
+            await self._set_body_aside(channel, request, failure)
+        else:
+            await self._ingest.records(channel, records)
+        for wake in wakes:
+            await self._wake(channel, wake)
+        return self._answer(channel, request)
+
+    def _unpacked(self, channel: Channel, request: Request) -> tuple[list[Raw], list[Wake], Exception | None]:
+        assert isinstance(channel.connector, Webhook)
+        try:
+            items = list(channel.connector.unpack(request))
+            unknown = [item for item in items if not isinstance(item, Raw | Wake)]
+            if unknown:
+                raise TypeError(f"unpack yields Raw and Wake, not {type(unknown[0]).__name__}")  # noqa: TRY301 -- one way out
+        except (Rejected, Retryable, Misconfigured):
+            raise
+        except Exception as error:  # noqa: BLE001 -- the body is kept, whatever it does to the connector's code
+            return [], [], error
+        records = [item for item in items if isinstance(item, Raw)]
+        return records, [item for item in items if isinstance(item, Wake)], None
+
+    async def _set_body_aside(self, channel: Channel, request: Request, error: Exception) -> None:
+        query = {f"query.{name}": text for name, text in request.query.items() if not is_secret(name)}
+        letter = dead_letter(
+            request.body, origin="connector", tenant=channel.tenant, channel_id=channel.id, connector=channel.connector.name,
+            stage="unpack", reason="poison", at=request.arrived_at,
+            detail=f"the body could not be unpacked: {type(error).__name__}: {error}",
+            about={"path": request.path, **query}, media_type=request.headers.get("content-type", ""),
+            headers={name: text for name, text in request.headers.items() if not is_secret(name)},
+        )  # fmt: skip
+        await self._ingest.set_aside(letter)
+
+    def _answer(self, channel: Channel, request: Request) -> Answer:
+        assert isinstance(channel.connector, Webhook)
+        try:
+            return channel.connector.answer(request)
+        except Exception as error:  # noqa: BLE001 -- all is durable: the provider need not come again
+            metrics.BUGS.add(channel.id, "answer")
+            _log.error("answer raised what it should not", channel_id=channel.id, exc_info=error)
+            return Answer()

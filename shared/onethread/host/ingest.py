@@ -1,0 +1,200 @@
+"""From provider records to durable events: the one way in, for every edge. It knows no edge and no connector.
+
+    Raw ─► whose? ─► normalize ─► stamped ─► checked ─► fitted ─► log     what fails on the way ─► dead letter, durable too
+
+`records` returns when everything is durable, event or dead letter; it raises when anything is not, and then nothing may be
+acknowledged. Doing the same again makes no second event: ids are computed from what the provider sent.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from onethread import dead_letters, metrics
+from onethread.blobs import Blobs
+from onethread.connector import Raw
+from onethread.dead_letters import DeadLetter
+from onethread.envelope import decode_value, encode_value, milliseconds
+from onethread.errors import Poison, Retryable
+from onethread.event import Event, Source
+from onethread.host import keeping
+from onethread.host.channel import Channel, Channels
+from onethread.host.shrinking import fitted
+from onethread.host.stamping import proven, stamped
+from onethread.log.drafts import MAX_RECORD_BYTES
+from onethread.log.port import Draft, EventLog
+from onethread.log.topics import DEAD_LETTERS, MESSAGES
+from onethread.logs import get_logger
+from onethread.own_tokens import OwnTokens
+
+_log = get_logger(__name__)
+
+BUGS_IN_A_ROW = 20
+"""So many records in a row that break the connector's code stop a pull: it is the code that is wrong, not the records."""
+_WRONG_TYPE = (AttributeError, TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of the records, all of it durable. `degraded`: what a person should look into, "" if nothing."""
+
+    events: tuple[str, ...] = ()
+    dead_letters: tuple[str, ...] = ()
+    degraded: str = ""
+
+
+class Streak:
+    """Bugs in a row of one pull, over its pages."""
+
+    def __init__(self) -> None:
+        self.length = 0
+
+
+class Stopped(Retryable):
+    """`BUGS_IN_A_ROW` was reached. What came before the row is durable; the row is neither set aside nor passed over."""
+
+
+class _Batch:
+    """What one call gathers before it writes; `row`: bugs in a row so far."""
+
+    def __init__(self, streak: Streak | None) -> None:
+        self.events: list[Event] = []
+        self.drafts: list[Draft] = []
+        self.letters: list[DeadLetter] = []
+        self.degraded = ""
+        self.streak = streak
+        self.row = streak.length if streak else 0
+
+
+class Ingest:
+    """Takes records of channels. `now` is the clock; `tokens` None: none are accepted."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        blobs: Blobs,
+        channels: Channels,
+        tokens: OwnTokens | None = None,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.channels = channels
+        self.now = now
+        self._log, self._blobs, self._tokens = log, blobs, tokens
+
+    async def records(self, channel: Channel, raws: Iterable[Raw], streak: Streak | None = None) -> Outcome:
+        """Normalise and publish, in order. Returns when all is durable; raises Retryable or Misconfigured when not.
+
+        A record that cannot be understood is set aside alone. With a `streak`, too many bugs in a row raise Stopped.
+        """
+        batch = _Batch(streak)
+        try:
+            for raw in raws:
+                await self._record(channel, self._arrived(raw), batch)
+        except Stopped:
+            # The same page comes again until somebody mends the connector: what is good in it need not wait, and the
+            # dead letters would be written again each time.
+            await self._publish(channel, batch)
+            raise
+        await self._set_aside(batch.letters)
+        await self._publish(channel, batch)
+        if streak is not None:
+            streak.length = batch.row
+        letters = tuple(letter.id for letter in batch.letters)
+        return Outcome(tuple(event.id for event in batch.events), letters, batch.degraded)
+
+    async def set_aside(self, letter: DeadLetter) -> None:
+        """Make a dead letter durable; a large original moves to the blob store. Raises what `records` raises."""
+        await self._set_aside([await keeping.light(letter, self._blobs)])
+
+    def _arrived(self, raw: Raw) -> Raw:
+        return raw if raw.ingested_at else msgspec.structs.replace(raw, ingested_at=milliseconds(self.now()))
+
+    async def _record(self, channel: Channel, raw: Raw, batch: _Batch) -> None:
+        targets = self.channels.receiving(channel, raw.account)
+        if not targets:
+            detail = f"no channel of connector {channel.connector.name} has this account; add one, then replay"
+            batch.letters.append(await self._letter(channel, raw, "route", "no_channel", detail))
+        for target in targets:
+            await self._for_channel(target, raw, batch)
+
+    async def _for_channel(self, channel: Channel, raw: Raw, batch: _Batch) -> None:
+        try:
+            found = tuple(channel.connector.normalize(raw))
+        except (Poison, msgspec.MsgspecError, UnicodeError) as error:
+            batch.letters.append(await self._letter(channel, raw, "normalize", "poison", str(error)))
+        except Exception as error:  # noqa: BLE001 -- whatever a record does to a connector's code stays with that record
+            batch.letters.append(await self._bug(channel, raw, error, batch))
+            return
+        else:
+            await self._finish(channel, raw, found, batch)
+        batch.row = 0
+
+    async def _bug(self, channel: Channel, raw: Raw, error: Exception, batch: _Batch) -> DeadLetter:
+        batch.row += 1
+        if batch.streak is not None and batch.row >= BUGS_IN_A_ROW:
+            raise Stopped(
+                f"{BUGS_IN_A_ROW} records in a row broke the connector ({type(error).__name__}); "
+                "mend or update it: the pull then goes on where it stopped"
+            ) from error
+        metrics.BUGS.add(channel.id, "normalize")
+        _log.error("normalize raised what it should not", channel_id=channel.id, exc_info=error)
+        batch.degraded = f"{type(error).__name__} in the connector's normalize; mend it, then replay its dead letters"
+        return await self._letter(channel, raw, "normalize", "bug", batch.degraded)
+
+    async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event], batch: _Batch) -> None:
+        """All events of a record, or its dead letter: never some of them."""
+        if not found:
+            return
+        try:
+            source = await keeping.source_of(raw, self._blobs)
+            finished = [await self._finished(event, channel, raw, source) for event in found]
+        except Poison as error:
+            batch.letters.append(await self._letter(channel, raw, "encode", "poison", str(error)))
+            return
+        for event, draft in finished:
+            batch.events.append(event)
+            batch.drafts.append(draft)
+
+    async def _finished(self, event: Event, channel: Channel, raw: Raw, source: Source) -> tuple[Event, Draft]:
+        try:
+            whole, refused = proven(stamped(event, channel, raw, source), self._tokens)
+        except _WRONG_TYPE as error:
+            raise Poison(
+                f"an event with a field of a wrong type ({type(error).__name__}); mend the connector"
+            ) from error
+        if refused:
+            metrics.TOKENS_REFUSED.add(channel.id, by=refused)
+        value = encode_value(await keeping.attachments_stored(whole, self._blobs))
+        checked = decode_value(value)  # structs are not checked when they are made, only when they are read
+        if len(value) > MAX_RECORD_BYTES // 2:
+            checked = await keeping.referenced(checked, raw, self._blobs)
+        final, record = fitted(checked)
+        if final is not checked:
+            metrics.TRUNCATED.add(channel.id)
+        return final, record
+
+    async def _publish(self, channel: Channel, batch: _Batch) -> None:
+        if not batch.drafts:
+            return
+        await self._log.append(MESSAGES, batch.drafts)
+        for event in batch.events:
+            metrics.EVENTS.add(event.channel_id, event.kind)
+        metrics.LAST_DURABLE.set(channel.id, to=self.now().timestamp())
+
+    async def _set_aside(self, letters: Sequence[DeadLetter]) -> None:
+        if not letters:
+            return
+        await self._log.append(DEAD_LETTERS, [dead_letters.draft(letter) for letter in letters])
+        for letter in letters:
+            metrics.DEAD_LETTERS.add(letter.channel_id, letter.stage, letter.reason)
+            where = {"channel_id": letter.channel_id, "stage": letter.stage, "reason": letter.reason}
+            _log.warning("set aside", dead_letter_id=letter.id, **where)
+
+    async def _letter(self, channel: Channel, raw: Raw, stage: str, reason: str, detail: str) -> DeadLetter:
+        assert raw.ingested_at is not None
+        letter = dead_letters.of_raw(
+            raw, tenant=channel.tenant, channel_id=channel.id, connector=channel.connector.name, stage=stage, reason=reason,
+            detail=detail, at=raw.ingested_at,
+        )  # fmt: skip
+        return await keeping.light(letter, self._blobs)
