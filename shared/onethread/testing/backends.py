@@ -138,4 +138,5 @@ def _skip_if_replaced(variable: str, name: str) -> None:
 def _unavailable(sentence: str) -> NoReturn:
     if os.environ.get("ONETHREAD_REQUIRE_BACKENDS") == "1":
         pytest.fail(f"{sentence} (ONETHREAD_REQUIRE_BACKENDS=1 makes this a failure)", pytrace=False)
-    pytest.skip(_LOUD + sentence.splitlines()[0])
+    first, *rest = sentence.splitlines()
+    pytest.skip(" ".join([_LOUD + first, *rest[-1:]]))

@@ -4,15 +4,14 @@ import contextlib
 import socket
 import struct
 import threading
-from typing import Self
 
 from onethread.testing.servers.ports import LOOPBACK, free_port
 
-_CHUNK = 64 * 1024
 _TICK = 0.25  # seconds after which whoever waits for the network looks whether its connection was cut
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: closing the socket sends RST
 
 
-class TcpProxy:
+class TcpProxy(contextlib.AbstractContextManager["TcpProxy"]):
     """Passes connections from its own port on to `target`, until told otherwise. Starts when made; `close` ends it.
 
     `target` counts for new connections and may change at any time; without one, or where nobody listens, a client is reset.
@@ -20,14 +19,10 @@ class TcpProxy:
     """
 
     def __init__(self, target: tuple[str, int] | None = None, delay: float = 0.0) -> None:
-        self.target = target
-        self.delay = delay
-        self.host = LOOPBACK
-        self.port = free_port()
-        self._accepting = True
-        self._closing = False
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self.host, self.port, self.target, self.delay = LOOPBACK, free_port(), target, delay
+        self.flowing = threading.Event()
+        self.thaw()
+        self._accepting, self._closing = True, False
         self._pairs: set[_Pair] = set()
         self._listener = socket.create_server((self.host, self.port))
         self._listener.settimeout(_TICK)
@@ -41,10 +36,8 @@ class TcpProxy:
 
     def cut(self) -> None:
         """Reset (RST) every connection, on both sides; new ones are let through. Returns when it is done."""
-        pairs = list(self._pairs)
-        for pair in pairs:
+        for pair in list(self._pairs):
             pair.cut()
-        for pair in pairs:
             pair.closed.wait(5)
 
     def refuse(self) -> None:
@@ -63,11 +56,11 @@ class TcpProxy:
 
     def freeze(self) -> None:
         """Let nothing through, neither bytes nor ends, while connections stand: a link that died without a word."""
-        self._flowing.clear()
+        self.flowing.clear()
 
     def thaw(self) -> None:
         """Let through again, beginning with what was held back."""
-        self._flowing.set()
+        self.flowing.set()
 
     def close(self) -> None:
         """Reset all, and stop listening."""
@@ -76,52 +69,50 @@ class TcpProxy:
         self._listener.close()
         self.cut()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def hold(self, pair: "_Pair") -> None:
-        """Keep one chunk of `pair` back: for the delay, and for as long as the link is frozen."""
-        pair.ended.wait(self.delay)
-        while not pair.ended.is_set() and not self._flowing.wait(_TICK):
-            pass
 
     def _accept(self) -> None:
         while not self._closing:
             with contextlib.suppress(TimeoutError):
-                client, _ = self._listener.accept()
-                try:
-                    if not self._accepting or self.target is None:
-                        raise ConnectionRefusedError
-                    server = socket.create_connection(self.target, timeout=5)
-                except OSError:
-                    _reset_when_closed(client)
-                    client.close()
-                else:
-                    self._pairs.add(_Pair(self, self._pairs, client, server))
+                self._connect(self._listener.accept()[0])
+
+    def _connect(self, client: socket.socket) -> None:
+        try:
+            if not self._accepting or self.target is None:
+                raise ConnectionRefusedError
+            server = socket.create_connection(self.target, timeout=5)
+        except OSError:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            client.close()
+            return
+        pair = _Pair(self, self._pairs, client, server)
+        self._pairs.add(pair)  # before anything can pass: whoever got an answer can cut it
+        pair.start()
+        if not self._accepting:  # since a moment ago
+            pair.cut()
 
 
 class _Pair:
-    """One connection: two sockets, a thread per direction. The last thread to end closes both, so none meets a reused descriptor."""
+    """One connection: two sockets, a thread per direction. The last one to end closes both, so none meets a reused descriptor."""
 
     def __init__(self, proxy: TcpProxy, pairs: "set[_Pair]", client: socket.socket, server: socket.socket) -> None:
-        self.ended = threading.Event()  # it was cut, or one side reset it
-        self.closed = threading.Event()
-        self._proxy, self._pairs, self._client, self._server = proxy, pairs, client, server
-        self._half_closed = False
-        self._barrier = threading.Barrier(2, action=self._close)
-        for source, sink in ((client, server), (server, client)):
+        self.closed, self._cut = threading.Event(), threading.Event()
+        self._proxy, self._pairs, self._half_closed = proxy, pairs, False
+        self._client, self._server = client, server
+        self._both_ended = threading.Barrier(2, action=self._close)
+
+    def start(self) -> None:
+        for source, sink in ((self._client, self._server), (self._server, self._client)):
             source.settimeout(_TICK)
             source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._pump, args=(source, sink), name="proxy", daemon=True).start()
 
     def cut(self) -> None:
-        self.ended.set()
+        self._cut.set()
         for side in (self._client, self._server):
             with contextlib.suppress(OSError):  # closed already
-                _reset_when_closed(side)
+                side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 side.shutdown(socket.SHUT_RD)  # sends nothing, and wakes the thread that reads from it
 
     def half_close(self) -> None:
@@ -131,35 +122,29 @@ class _Pair:
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         try:
-            while chunk := self._receive(source):
-                self._proxy.hold(self)
-                self._send(sink, chunk)
-            self._proxy.hold(self)
-            if not self.ended.is_set():
-                sink.shutdown(socket.SHUT_WR)
+            while not self._cut.is_set():
+                with contextlib.suppress(TimeoutError):
+                    if not self._pass_on(source.recv(64 * 1024), sink):
+                        break
         except OSError:
             if not (self._half_closed and sink is self._client):
                 self.cut()  # one side reset it: so does the other
-        self._barrier.wait()
+        self._both_ended.wait()
 
-    def _receive(self, source: socket.socket) -> bytes:
-        while not self.ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                return source.recv(_CHUNK)
-        return b""
-
-    def _send(self, sink: socket.socket, chunk: bytes) -> None:
+    def _pass_on(self, chunk: bytes, sink: socket.socket) -> bool:
+        self._cut.wait(self._proxy.delay)
+        while not (self._cut.is_set() or self._proxy.flowing.wait(_TICK)):
+            pass
         rest = memoryview(chunk)
-        while rest and not self.ended.is_set() and not (self._half_closed and sink is self._client):
+        while rest and not self._cut.is_set() and not (self._half_closed and sink is self._client):
             with contextlib.suppress(TimeoutError):
                 rest = rest[sink.send(rest) :]
+        if not chunk and not self._cut.is_set():
+            sink.shutdown(socket.SHUT_WR)  # the end, passed on
+        return chunk != b""
 
     def _close(self) -> None:
         self._pairs.discard(self)
         self._client.close()
         self._server.close()
         self.closed.set()
-
-
-def _reset_when_closed(side: socket.socket) -> None:
-    side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
