@@ -166,7 +166,7 @@ class _Collector:
         fits = len(markup.encode()) <= MAX_HTML
         return Body(
             text=new,
-            text_full="" if kept.strip() == new else kept,
+            text_full="" if kept.split() == new.split() else kept,
             html=markup if fits else "",
             truncated=not fits or kept != full,
         )

@@ -13,7 +13,7 @@ MAX_QUOTE_DEPTH = 10
 
 _TAG_NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9:-]{0,40})")
 _TAG_STOP = re.compile(r"[>\"']")
-_ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});?")
+_ENTITY = re.compile(r"&(#[0-9]{1,7}(?![0-9])|#[xX][0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[A-Za-z][A-Za-z0-9]{1,30});?")
 _MARKER = re.compile("divRplyFwdMsg|appendonsend|mail-editor-reference-message-container|yahoo_quoted|protonmail_quote")
 """What mail programs put before a quoted mail: Outlook (two), new Outlook, Yahoo, Proton."""
 _BREAKS = frozenset(

@@ -81,6 +81,7 @@ def new_words(text: str, *, quoted_from: int | None = None, forward: bool = Fals
 
 
 def _without_quotes(lines: list[str], *, forward: bool) -> str:
+    plain = [_plain(line) for line in lines]
     kept: list[str] = []
     index = 0
     while index < len(lines):
@@ -88,11 +89,11 @@ def _without_quotes(lines: list[str], *, forward: bool) -> str:
         if line.startswith(">"):
             index += 1
             continue
-        if not forward and _cuts(lines, index):
+        if not forward and _cuts(plain, index):
             _drop_rule(kept)
             break
-        span = _attribution(lines, index)
-        if span and _quote_follows(lines, index + span):
+        span = _attribution(plain, index)
+        if span and _quote_follows(plain, index + span):
             index += span
             continue
         if span and not forward and _is_dated(lines[index : index + span]):
@@ -121,16 +122,16 @@ def _plain(line: str) -> str:
     return text.replace(" :", ":").casefold()
 
 
-def _cuts(lines: list[str], index: int) -> bool:
+def _cuts(plain: list[str], index: int) -> bool:
     """Whether all that follows is a quoted mail: a separator, our own delimiter, or a copied header."""
-    line = _plain(lines[index])
+    line = plain[index]
     if not line:
         return False
     if "reply above this line" in line and line.startswith(("##", "--", "==")):
         return True
     if line.startswith("--") and line.endswith("--") and line.strip("- ") in _SEPARATORS:
         return True
-    return _label(line) in _FROM_LABELS and _header_follows(lines, index + 1)
+    return _label(line) in _FROM_LABELS and _header_follows(plain, index + 1)
 
 
 def _label(line: str) -> str:
@@ -138,20 +139,20 @@ def _label(line: str) -> str:
     return name.strip() if colon else ""
 
 
-def _header_follows(lines: list[str], index: int) -> bool:
-    labels = [_label(_plain(line)) for line in lines[index : index + 8]]
+def _header_follows(plain: list[str], index: int) -> bool:
+    labels = [_label(line) for line in plain[index : index + 8]]
     return len({label for label in labels if label in _OTHER_LABELS}) >= 2  # one may be chance
 
 
-def _attribution(lines: list[str], index: int) -> int:
+def _attribution(plain: list[str], index: int) -> int:
     """Over how many lines an attribution ("On … wrote:") runs that begins here; 0 if none does."""
     joined = ""
     for span in range(1, WRAPPED + 1):
-        line = _plain(lines[index + span - 1]) if index + span <= len(lines) else ""
+        line = plain[index + span - 1] if index + span <= len(plain) else ""
         if not line or line.startswith(">"):
             return 0
         joined = f"{joined} {line}".strip()
-        if line.endswith(":") and _names_author(joined, wrapped=span > 1, address="@" in _plain(lines[index])):
+        if line.endswith(":") and _names_author(joined, wrapped=span > 1, address="@" in plain[index]):
             return span
     return 0
 
@@ -164,9 +165,9 @@ def _names_author(text: str, *, wrapped: bool, address: bool) -> bool:
     )
 
 
-def _quote_follows(lines: list[str], index: int) -> bool:
+def _quote_follows(plain: list[str], index: int) -> bool:
     """Whether the next line that is not blank is quoted. Looks at a few: programs leave one blank line, at most two."""
-    return next((line.startswith(">") for line in lines[index : index + 4] if line.strip()), False)
+    return next((line.startswith(">") for line in plain[index : index + 4] if line), False)
 
 
 def _is_dated(lines: list[str]) -> bool:
