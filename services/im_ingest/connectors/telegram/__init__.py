@@ -1,0 +1,1 @@
+"""Telegram, by the Bot API: everything that only this provider needs. It knows no host and no store."""

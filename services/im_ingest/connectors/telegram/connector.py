@@ -1,0 +1,169 @@
+"""Telegram: messages that people write to a bot, by webhook or by long polling. It knows entrances and calls, no content."""
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from im_ingest.connectors.telegram.bot_api import LONG_POLL, Bot, BotApi, File
+from im_ingest.connectors.telegram.updates import ALLOWED, events
+from im_ingest.connectors.telegram.who import Us
+from onethread.connector import (
+    Checks,
+    Connector,
+    Downloads,
+    Host,
+    Media,
+    Page,
+    Polling,
+    Raw,
+    Request,
+    Step,
+    Subscribes,
+    Webhook,
+    same,
+)
+from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected
+from onethread.event import Event
+
+SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 -- the header's name
+SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+PAGE = 100
+"""Updates that getUpdates gives at most."""
+
+
+class Settings(BaseModel):
+    """One bot."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    account: str = Field(pattern=r"^\d+$", description="Numeric id of the bot: the part of its token before the colon.")
+    bot_username: str = Field(
+        pattern=r"^[A-Za-z0-9_]+$", description="Username of the bot, without @; it ends with 'bot'."
+    )
+    token: SecretStr = Field(description="The bot's token, from @BotFather.")
+    secrets: list[SecretStr] = Field(
+        min_length=1,
+        description=(
+            "Webhook secrets of your choice: 1 to 256 letters, digits, _ and -. The first is given to Telegram, each is "
+            "accepted: put a new one in front to rotate."
+        ),
+    )
+    edge: Literal["webhook", "polling"] = Field(
+        "webhook", description="webhook: Telegram calls us; polling: we ask Telegram (no public address needed)."
+    )
+    api_url: str = Field(
+        "https://api.telegram.org", description="The Bot API server; change it only if you run your own."
+    )
+
+    @field_validator("secrets")
+    @classmethod
+    def _telegram_takes_them(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+        if not all(SECRET.fullmatch(secret.get_secret_value()) for secret in secrets):
+            raise ValueError("Telegram takes 1 to 256 letters (a-z), digits, _ and - as a webhook secret")
+        return secrets
+
+
+class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscribes):
+    """One bot. The same updates come by either edge, and one normaliser reads them."""
+
+    name = network = "telegram"
+    answer_within = 5.0  # the open-source server gives up after about 60 s
+    interval = 1.0  # the waiting is done by the long poll
+
+    @property
+    def edges(self) -> tuple[type, ...]:
+        """One of the two: Telegram refuses to be polled while a webhook is set."""
+        return (Polling,) if self.settings.edge == "polling" else (Webhook,)
+
+    def normalize(self, raw: Raw) -> Iterable[Event]:
+        return events(raw.data, Us(self.settings.account, self.settings.bot_username))
+
+    def authenticate(self, request: Request) -> None:
+        given = request.headers.get(SECRET_HEADER, "")
+        matches = [same(given, secret.get_secret_value()) for secret in self.settings.secrets]
+        if not given or not any(matches):
+            raise Rejected(f"{SECRET_HEADER} is not one of `secrets`")
+
+    async def fetch(self, host: Host, resource: str, cursor: str | None) -> Page:  # noqa: ARG002 -- a bot has one queue
+        """Updates from the offset on. The cursor is the next offset; asking with it confirms what is before."""
+        parameters = {"limit": PAGE, "timeout": LONG_POLL, "allowed_updates": ALLOWED}
+        if cursor is not None:
+            parameters["offset"] = int(cursor)
+        result = await self._api(host).call("getUpdates", **parameters)
+        updates = msgspec.json.decode(result, type=list[msgspec.Raw])
+        last = max((msgspec.json.decode(update, type=_Numbered).update_id for update in updates), default=None)
+        following = cursor if last is None else str(last + 1)
+        return Page([Raw(bytes(update)) for update in updates], cursor=following, more=bool(updates))
+
+    async def download(self, host: Host, locator: str) -> Media:
+        api = self._api(host)
+        file = msgspec.json.decode(await api.call("getFile", file_id=locator), type=File)
+        if not file.file_path:
+            raise Poison("Telegram names no path for this file")
+        if file.file_path.startswith("/"):
+            raise Misconfigured("your Bot API server runs with --local and keeps files on its own disk: run it without")
+        return Media(api.file_url(file.file_path))
+
+    async def subscribe(self, host: Host, url: str | None) -> datetime | None:
+        """A webhook lasts until it is changed, so there is nothing to renew; pending updates are kept either way."""
+        api = self._api(host)
+        if url is None or self.settings.edge == "polling":
+            await api.call("deleteWebhook")
+            return None
+        secret = self.settings.secrets[0].get_secret_value()
+        await api.call("setWebhook", url=url, secret_token=secret, allowed_updates=ALLOWED)
+        return None
+
+    async def check(self, host: Host) -> AsyncIterator[Step]:
+        api = self._api(host)
+        try:
+            bot = await api.bot()
+        except OnethreadError as error:
+            yield Step("token", ok=False, todo=str(error))
+            return
+        yield self._identity(bot)
+        yield Step(
+            "groups",
+            ok=True,
+            todo=""
+            if bot.can_read_all_group_messages
+            else "In groups the bot sees only commands, mentions and replies to it; /setprivacy at @BotFather changes that.",
+        )
+        yield await self._delivery(api)
+
+    def _identity(self, bot: Bot) -> Step:
+        if str(bot.id) != self.settings.account:
+            return Step(
+                "token", ok=False, todo=f"the token belongs to bot {bot.id}: set `account` to it, or change `token`"
+            )
+        if bot.username.casefold() != self.settings.bot_username.casefold():
+            return Step("token", ok=False, todo=f"the bot's name is {bot.username}: set `bot_username` to it")
+        return Step("token", ok=True)
+
+    async def _delivery(self, api: BotApi) -> Step:
+        """Whether updates can reach us. The webhook's address is secret, so it is not repeated here."""
+        try:
+            info = await api.webhook()
+        except OnethreadError as error:
+            return Step("delivery", ok=False, todo=str(error))
+        if self.settings.edge == "polling":
+            todo = "a webhook is set, so polling is refused; start the channel once: it takes the webhook away"
+            return Step("delivery", ok=not info.url, todo=todo if info.url else "")
+        if not info.url:
+            return Step("delivery", ok=False, todo="no webhook is set; starting the channel with a public URL sets it")
+        waiting = f"{info.pending_update_count} updates wait; Telegram's last error: {info.last_error_message}"
+        failing = bool(info.last_error_message and info.pending_update_count)
+        return Step("delivery", ok=not failing, todo=waiting if failing else "")
+
+    def _api(self, host: Host) -> BotApi:
+        return BotApi(host, self.settings.api_url, self.settings.token.get_secret_value())
+
+
+class _Numbered(msgspec.Struct):
+    """Just enough of an update to know the offset after it."""
+
+    update_id: int

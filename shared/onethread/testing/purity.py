@@ -1,0 +1,56 @@
+"""A guard for code that must be pure: under it, sockets, files, clocks and random numbers raise `Impure`.
+
+It watches calls through the interpreter's profile hook, so it also sees `from time import time` and methods of C types,
+which patched names would miss. It knows no connector.
+"""
+
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from types import FrameType
+from typing import Any
+
+CLOCKS = frozenset({"now", "today", "utcnow"})
+"""Methods of `date` and `datetime` that read the clock."""
+
+SILENT = frozenset({"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "localtime", "gmtime", "sleep"})
+"""Functions of `time`; the last but two read the clock when they get no argument, which the hook cannot see."""
+
+OPENS = frozenset({open, os.open, os.urandom, os.getenv})
+SOCKETS = frozenset({socket.socket.__init__.__code__, socket.create_connection.__code__, socket.getaddrinfo.__code__})
+
+
+class Impure(AssertionError):
+    """Pure code did what depends on more than its arguments."""
+
+
+@contextmanager
+def pure() -> Iterator[None]:
+    """Code inside may compute, and no more. Warm it up before: a first call may import, which reads files."""
+    before = sys.getprofile()
+    sys.setprofile(_watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def _watch(frame: FrameType, event: str, called: Any) -> None:
+    if event == "c_call" and _depends_on_the_world(called):
+        raise Impure(f"{called.__qualname__} was called in {frame.f_code.co_filename}:{frame.f_lineno}")
+    if event == "call" and frame.f_code in SOCKETS:
+        raise Impure(f"a socket was opened: {frame.f_code.co_qualname}")
+
+
+def _depends_on_the_world(called: Any) -> bool:
+    owner, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
+    if owner is time:
+        return name in SILENT
+    if isinstance(owner, type) and issubclass(owner, date):
+        return name in CLOCKS
+    return isinstance(owner, random.Random) or called in OPENS
