@@ -33,6 +33,9 @@ from onethread.state.tokens import Tokens
 
 NewStore = Callable[[], StateStore]
 
+_SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+"""Examples share a store on purpose, and adapters this test: each example works on names of its own."""
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -266,7 +269,7 @@ class StateStoreContract:
             await Cursors(store).save("chn_1", "", "ü" * (LIMIT // 2) + "x", 1)
         assert await Cursors(store).load("chn_1", "") == "x" * LIMIT
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=15, deadline=None, suppress_health_check=_SHARED)
     @given(saves=st.lists(st.tuples(st.text(max_size=20), st.integers(1, 5)), min_size=1, max_size=8))
     async def test_the_highest_fence_has_the_last_word(self, store: StateStore, saves: list[tuple[str, int]]) -> None:
         cursors, resource, highest, kept = Cursors(store), str(uuid.uuid4()), 0, ""
