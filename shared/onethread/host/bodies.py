@@ -40,3 +40,21 @@ async def _read(receive: Callable[[], Awaitable[dict[str, Any]]], limit: int) ->
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+_DRAINED_BYTES = 64 * 1024 * 1024
+_DRAINED_SECONDS = 5.0
+
+
+async def drain(receive: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    """Throw away what still comes, up to a limit: closing at once would reset the connection, and the answer be lost with it."""
+    try:
+        async with asyncio.timeout(_DRAINED_SECONDS):
+            left = _DRAINED_BYTES
+            while left > 0:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
+                left -= len(message.get("body", b""))
+    except TimeoutError:
+        return

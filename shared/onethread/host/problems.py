@@ -4,7 +4,7 @@ They say what the caller can do, and nothing that only the channel's owner shoul
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from onethread.connector import Answer
@@ -28,8 +28,10 @@ def problem(status: int) -> Answer:
     return Answer(json.dumps(body).encode(), status, "application/problem+json")
 
 
-async def send_answer(send: Any, answer: Answer, headers: Mapping[str, str] | None = None) -> None:
-    """Send an answer over ASGI; nobody may cache it or guess its type."""
+async def send_answer(
+    send: Any, answer: Answer, headers: Mapping[str, str] | None = None, meanwhile: Awaitable[None] | None = None
+) -> None:
+    """Send an answer over ASGI; nobody may cache it or guess its type. It is ended after `meanwhile`, but whole before."""
     given = {
         "content-type": answer.media_type,
         "content-length": str(len(answer.body)),
@@ -39,4 +41,7 @@ async def send_answer(send: Any, answer: Answer, headers: Mapping[str, str] | No
     }
     raw = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in given.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": meanwhile is not None})
+    if meanwhile is not None:
+        await meanwhile
+        await send({"type": "http.response.body", "body": b""})

@@ -18,7 +18,7 @@ import msgspec
 
 from onethread import metrics
 from onethread.connector import Answer, Host, Keys, Rejected, Request, Retryable, Webhook, same
-from onethread.host.bodies import Disconnected, body_of
+from onethread.host.bodies import Disconnected, body_of, drain
 from onethread.host.channel import Channel
 from onethread.host.delivery import Deliveries, Waker
 from onethread.host.faults import Bug, translated
@@ -77,7 +77,8 @@ class WebhookApp:
             return
         try:
             answer, headers = await self._answered(channel, rest, scope, receive, started)
-            await send_answer(send, answer, headers)
+            unread = drain(receive) if answer.status == 413 else None
+            await send_answer(send, answer, headers, unread)
         except Disconnected:
             return
         metrics.HOOKS.add(channel.id, str(answer.status))
