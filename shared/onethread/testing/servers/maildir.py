@@ -27,7 +27,7 @@ def create(maildir: Path, owner: Owner | None = None) -> None:
 
 
 def folder_of(maildir: Path, name: str) -> Path:
-    """Where the mailbox `name` lies, levels parted by `/`: `INBOX` is the Maildir itself."""
+    """Where the mailbox `name` lies, levels parted by `/` and without dots: `INBOX` is the Maildir itself."""
     if name.upper() == "INBOX":
         return maildir
     encoded: bytes = encode(name)
