@@ -104,8 +104,10 @@ class ConversationStore(ABC):
     async def claim(
         self, keys: Mapping[str, str], clocks: Sequence[ClockClaim], identities: Sequence[Identity]
     ) -> None:
-        """Upsert in any order: a key's or clock's strand is set only if it has none; spans widen; identities are inserted
-        if absent (all their fields are then set on insert only)."""
+        """Upsert, in any order.
+
+        A key's or clock's strand is set only if it has none; spans widen; identities are inserted if absent.
+        """
 
     @abstractmethod
     async def insert(self, entries: Sequence[Entry]) -> list[Outcome]:

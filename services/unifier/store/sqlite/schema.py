@@ -42,7 +42,6 @@ _INDEXES = {
     "heads_root": "heads (root)",
     "heads_identity": "heads (identity, last_at, id)",
     "heads_active": "heads (tenant, last_at, id) WHERE message_count > 0",
-    "heads_created": "heads (tenant, id) WHERE message_count > 0",
     "identities_customer": "identities (customer)",
     "links_a": "links (a)",
     "links_b": "links (b)",
