@@ -1,17 +1,15 @@
-"""The contract of the event log over its adapters, and what is an adapter's own."""
+"""The contract of the event log over its adapters; what is an adapter's own is in the files beside this one."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("onethread.testing.event_log")
-
-from onethread.log.kafka import KafkaLog  # noqa: E402
-from onethread.log.port import EventLog  # noqa: E402
-from onethread.log.sqlite import SqliteLog  # noqa: E402
-from onethread.testing.event_log import EventLogContract  # noqa: E402
-from onethread.testing.servers.kafka import KafkaServer  # noqa: E402
+from onethread.log.kafka import KafkaLog
+from onethread.log.port import EventLog
+from onethread.log.sqlite import SqliteLog
+from onethread.testing.event_log import EventLogContract
+from onethread.testing.servers.kafka import KafkaServer
 
 
 class TestSqlite(EventLogContract):

@@ -59,23 +59,29 @@ class KafkaBrowser:
         return await patiently(f"Reading {place.topic}/{place.partition}", self._deadline, ask)
 
     async def _read(self, consumer: AIOKafkaConsumer, place: KafkaPlace, offsets: range, limit: int) -> list[Record]:
-        consumer.assign([place])
+        if place in consumer.assignment():
+            consumer.resume(place)
+        else:
+            consumer.assign([place])
         consumer.seek(place, offsets.start)
         found: list[Record] = []
-        # By the position, not by the records: markers of foreign transactions take offsets, too.
-        while len(found) < limit and await consumer.position(place) < offsets.stop:
-            batches = await consumer.getmany(place, timeout_ms=100, max_records=limit - len(found))
-            found += [record_of(each) for each in batches.get(place, [])]
+        try:
+            # By the position, not by the records: markers of foreign transactions take offsets, too.
+            while len(found) < limit and await consumer.position(place) < offsets.stop:
+                batches = await consumer.getmany(place, timeout_ms=100, max_records=limit - len(found))
+                found += [record_of(each) for each in batches.get(place, [])]
+        finally:
+            consumer.pause(place)  # else it goes on asking in the background
         return found
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
-                **self._options,
+                **{**self._options, "retry_backoff_ms": 20},  # it waits that long for each topic it has not met
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
-                fetch_max_wait_ms=50,
+                fetch_max_wait_ms=10,
             )
             try:
                 await consumer.start()

@@ -102,7 +102,8 @@ class KafkaWriter:
 
     def _discard_if_broken(self, producer: Any, error: Exception) -> None:
         """After these a producer refuses everything for ever; the next append makes another."""
-        if isinstance(error, _BREAKING) and self._producer is producer:
+        broken = self._producer is producer and isinstance(error, _BREAKING)
+        if broken:
             self._producer = None
             self._discarding = asyncio.create_task(stop(producer, producer.stop(), 0))
 

@@ -61,8 +61,8 @@ class SqliteLog(EventLog):
         """See the port."""
         if self._connections is not None:
             return
-        write = SqliteWorker(self._path, "BEGIN IMMEDIATE", self._deadline)
-        read = SqliteWorker(self._path, "BEGIN DEFERRED", self._deadline)
+        write = SqliteWorker(self._path, "BEGIN IMMEDIATE", self._deadline, records.vet)
+        read = SqliteWorker(self._path, "BEGIN DEFERRED", self._deadline, records.vet)
         try:
             # One after the other: two connections that make one new file at once can find it locked.
             write.start()

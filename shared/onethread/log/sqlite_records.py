@@ -38,20 +38,23 @@ _SHIFT = 40
 _headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new file. Raises Misconfigured for a file of a newer version, or of something else."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+def vet(connection: sqlite3.Connection) -> None:
+    """Raises Misconfigured for a file of a newer version, or of something else; changes nothing."""
+    version = _version(connection)
     if version > _VERSION:
         raise Misconfigured(
             f"The log was written by a newer Onethread (format {version}, known here {_VERSION}): upgrade."
         )
-    if version == _VERSION:
-        return
-    if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+    if not version and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         raise Misconfigured("log.url names an SQLite file that is no log of Onethread: name another file.")
-    for statement in _SCHEMA.split(";"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file."""
+    if not _version(connection):
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def apply_topic(connection: sqlite3.Connection, topic: Topic) -> list[str]:
@@ -173,6 +176,10 @@ def topics_of(blob: bytes) -> list[str]:
 def blob_of(topics: Iterable[str]) -> bytes:
     """Topics as a member's row holds them."""
     return msgspec.msgpack.encode(sorted(topics))
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _kept(hours: int | None) -> str:

@@ -32,11 +32,15 @@ class SqliteWorker:
     """Runs jobs, in the order they were given, on a connection of its own.
 
     Jobs that wait at the same time share one transaction (group commit): one wait for the disk confirms them all. Each has its
-    own savepoint, so that one that raises undoes its own writes and no other's.
+    own savepoint, so that one that raises undoes its own writes and no other's. `vet` looks at the file before anything in it is
+    changed, and raises if it is not to be.
     """
 
-    def __init__(self, path: Path, begin: Literal["BEGIN IMMEDIATE", "BEGIN DEFERRED"], deadline: float) -> None:
+    def __init__(
+        self, path: Path, begin: Literal["BEGIN IMMEDIATE", "BEGIN DEFERRED"], deadline: float, vet: Job[None]
+    ) -> None:
         self._path = path
+        self._vet = vet
         self._begin = begin
         self._deadline = deadline
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
@@ -81,7 +85,7 @@ class SqliteWorker:
 
     def _serve(self) -> None:
         try:
-            connection = _connect(self._path, self._deadline)
+            connection = _connect(self._path, self._deadline, self._vet)
         except (sqlite3.Error, OnethreadError) as error:
             self._refuse_all(error)
         else:
@@ -137,7 +141,7 @@ class SqliteWorker:
             self._loop.call_soon_threadsafe(callback)
 
 
-def _connect(path: Path, deadline: float) -> sqlite3.Connection:
+def _connect(path: Path, deadline: float, vet: Job[None]) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -148,6 +152,7 @@ def _connect(path: Path, deadline: float) -> sqlite3.Connection:
     try:
         # Shorter than the deadline: "locked" is certain that nothing was written, a deadline that passes is not.
         connection.execute(f"PRAGMA busy_timeout = {int(deadline * 800)}")
+        vet(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # in WAL, NORMAL could lose acknowledged writes with the power
         connection.execute("PRAGMA temp_store = MEMORY")
