@@ -18,7 +18,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     """One channel at run time.
 
     `id`: `chn_…`; `hook_secret`: the unguessable part of its webhook's path, "" where it has none; `created_at`: what the
-    provider dates before it is history; `allow_networks`: private networks its connector may reach (own API server).
+    provider dates before it is history; `since`: where a pull begins that has no cursor yet (None: now); `allow_networks`: private networks its connector may reach (own API server).
     `idle_hours`, `grouping`: how the unifier groups its messages; None leaves that to the tenant.
     """
 
@@ -26,6 +26,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     connector: Connector[Any]
     created_at: datetime
+    since: datetime | None = None
     hook_secret: SecretStr = SecretStr("")
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     idle_hours: float | None = None

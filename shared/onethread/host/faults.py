@@ -26,6 +26,10 @@ class Unauthorised(Retryable):
     """The provider says 401 or 403: the token is stale, or access was taken away."""
 
 
+class AccessRevoked(Unauthorised):
+    """The provider does not even renew the token: only a person can get access again."""
+
+
 class Refused(Retryable):
     """The provider answers with a 4xx that names us as the cause."""
 

@@ -5,7 +5,7 @@ write side by side, the later sees both.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import msgspec
@@ -85,6 +85,13 @@ class Standing:
         self._known.pop((channel_id, part), None)
         await self._remove(_PARTS, f"{channel_id}/{part}")
         await self.sum_up(channel_id)
+
+    async def keep_only(self, channel_id: str, parts: Collection[str]) -> None:
+        """Forget all parts but these. Raises Retryable."""
+        for document in await self._store.scan(_PARTS, f"{channel_id}/"):
+            part = document.id.removeprefix(f"{channel_id}/")
+            if part not in parts:
+                await self.forget(channel_id, part)
 
     async def pause(self, channel_id: str) -> None:
         """Stop pulling for a channel, on every replica. What is pushed is still taken: it would be lost. Raises Retryable."""

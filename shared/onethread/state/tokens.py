@@ -82,6 +82,16 @@ class Tokens:
             # Once the provider has answered, the old refresh token is used up: a cancelled caller must not lose the new one.
             return await _finished(self._renewed(channel, name, renew))
 
+    async def expire(self, channel: str, name: str) -> None:
+        """The provider refuses the token before its time: whoever asks next renews it. What renews it is kept."""
+        token, version = await self._load(f"{channel}/{name}")
+        if token is None or not self._lasts(token):
+            return
+        ended = msgspec.structs.replace(token, expires_at=datetime.fromtimestamp(0, UTC))
+        sealed = self._fernet.encrypt(msgspec.json.encode(_Sealed(f"{channel}/{name}", ended)))
+        with contextlib.suppress(Conflict):  # renewed by another in between
+            await self._store.put(_COLLECTION, f"{channel}/{name}", sealed, version)
+
     async def _renewed(self, channel: str, name: str, renew: Renew) -> str:
         key = f"{channel}/{name}"
         lease = await self._awaited(channel, f"token/{name}")
