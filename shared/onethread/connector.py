@@ -339,21 +339,26 @@ class Subscribes(ABC):
 def signed(
     given: str, secrets: Iterable[SecretStr], body: bytes, *, algorithm: str = "sha256", prefix: str = ""
 ) -> bool:
-    """Whether `given` is `prefix` + the hex HMAC of the body under one of the secrets; compared in constant time."""
+    """Whether `given` is `prefix` + the hex HMAC of the body under one of the secrets; compared in constant time.
+
+    An empty secret signs nothing: anyone has it.
+    """
     answer = False
     for secret in secrets:
         expected = prefix + hmac.new(secret.get_secret_value().encode(), body, algorithm).hexdigest()
-        answer |= same(given, expected)
+        answer |= same(given, expected) and bool(secret.get_secret_value())
     return answer
 
 
 def same(given: str, expected: str) -> bool:
-    """Equality in constant time; what is not ASCII is a mismatch, not an error."""
-    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode("utf-8", "replace"))
+    """Equality in constant time; text that is not ASCII, or not Unicode, is compared like any other."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))
 
 
 def fingerprint(secret: SecretStr) -> str:
-    """What tells whether two channels hold the same secret, without telling the secret."""
+    """What tells whether two channels hold the same secret, without telling the secret; "" where there is none."""
+    if not secret.get_secret_value():
+        return ""
     return hashlib.sha256(b"onethread app\0" + secret.get_secret_value().encode()).hexdigest()[:32]
 
 

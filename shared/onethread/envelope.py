@@ -5,14 +5,16 @@ Kafka binary mode (CloudEvents Kafka protocol binding 1.0.2): attributes are `ce
 """
 
 import base64
-import binascii
+import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from onethread.errors import Poison
-from onethread.event import KINDS, Event, Foreign
+from onethread.event import KINDS, Event, Foreign, Unknown
 from onethread.identity import digest
 from onethread.log.port import Draft
 
@@ -29,15 +31,13 @@ class _Kind(msgspec.Struct):
     kind: str = ""
 
 
-class _Peek(msgspec.Struct):
-    """Just enough of an event's JSON to keep a fact of an unknown kind byte for byte."""
-
-    fact: msgspec.Raw
-
+_PLACEHOLDER = b'"fact":{"kind":"unknown"}'
+_NOT_FOREIGN = KINDS | {"", "foreign"}
+"""What a fact of an unknown kind cannot be called."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
-_peek = msgspec.json.Decoder(_Peek)
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _kind = msgspec.json.Decoder(_Kind)
 
 
@@ -78,21 +78,34 @@ def milliseconds(moment: datetime) -> datetime:
 
 
 def encode_value(event: Event) -> bytes:
-    """The event's JSON. Raises Poison for text that is not Unicode, numbers over 64 bits, data JSON cannot hold."""
+    """The event's JSON. Raises Poison for text that is not Unicode, numbers over 64 bits, data JSON cannot hold.
+
+    Types are checked when it is read, not here: structs hold what they were given.
+    """
     try:
+        _check_numbers(event.channel_data)
         if isinstance(event.fact, Foreign):
-            return _encoder.encode(_with_raw_fact(event, event.fact))
+            # Its own bytes, in the place of a stand-in: a quote within a text is escaped, so the first match is the fact.
+            value = _encoder.encode(msgspec.structs.replace(event, fact=Unknown()))
+            return value.replace(_PLACEHOLDER, b'"fact":' + event.fact.json, 1)
         return _encoder.encode(event)
-    except (msgspec.MsgspecError, UnicodeError, TypeError, OverflowError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, TypeError, OverflowError, ValueError, RecursionError) as error:
         raise Poison(f"an event of kind {event.kind} cannot be written as JSON: {type(error).__name__}") from error
 
 
-def _with_raw_fact(event: Event, fact: Foreign) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for field in event.__struct_fields__:
-        value = getattr(event, field)
-        fields[field] = msgspec.Raw(fact.json) if field == "fact" else value
-    return fields
+def _check_numbers(data: Any) -> None:
+    # In what has no type, msgspec writes NaN as null and whole numbers of any size; no store holds those.
+    match data:
+        case Mapping():
+            for part in data.values():
+                _check_numbers(part)
+        case list() | tuple():
+            for part in data:
+                _check_numbers(part)
+        case int() if not -(2**63) <= data < 2**63:
+            raise OverflowError("a whole number over 64 bits")
+        case float() if not math.isfinite(data):
+            raise ValueError("a number that is none")
 
 
 def decode_value(value: bytes) -> Event:
@@ -100,54 +113,72 @@ def decode_value(value: bytes) -> Event:
     try:
         try:
             event = _decoder.decode(value)
-        except msgspec.ValidationError:
-            fact = _peek.decode(value).fact
-            kind = _kind.decode(fact).kind
-            if not kind or kind in KINDS:
-                raise
-            placeholder = value.replace(bytes(fact), b'{"kind":"unknown"}', 1)
-            return msgspec.structs.replace(_decoder.decode(placeholder), fact=Foreign(kind, bytes(fact)))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        except msgspec.ValidationError as error:
+            event = _with_foreign_fact(value, error)
+        else:
+            if isinstance(event.fact, Foreign):
+                raise Poison("not an event: `foreign` is no kind of fact")  # its bytes would be written unread
+        _check_numbers(event.channel_data)
+    except (msgspec.MsgspecError, OverflowError, ValueError, RecursionError) as error:
         raise Poison(f"not an event: {error}") from error
-    if isinstance(event.fact, Foreign):
-        raise Poison("not an event: `foreign` is no kind of fact")  # its bytes would be written unread
     return event
+
+
+def _with_foreign_fact(value: bytes, refusal: msgspec.ValidationError) -> Event:
+    """The event, if the kind of its fact was all that made it invalid."""
+    parts = _parts.decode(value)
+    fact = bytes(parts.get("fact", b"{}"))
+    kind = _kind.decode(fact).kind
+    if kind in _NOT_FOREIGN:
+        raise refusal
+    event = _decoder.decode(_encoder.encode({**parts, "fact": Unknown()}))
+    return msgspec.structs.replace(event, fact=Foreign(name=kind, json=fact))
 
 
 def draft(event: Event) -> Draft:
     """A finished event as a record for the log. Raises Poison as `encode_value`."""
     if not event.id or event.received_at is None or event.ingested_at is None:
         raise Poison("an event must have id, received_at and ingested_at before it is written")
+    value = encode_value(event)
+    key = ordering_key(event)
     attributes = {
         "ce_specversion": "1.0",
         "ce_id": event.id,
-        "ce_source": f"/{event.network}/{event.account}",
+        "ce_source": f"/{quote(event.network)}/{quote(event.account, safe=_PATH)}",
         "ce_type": f"{TYPE_PREFIX}{event.kind}{TYPE_SUFFIX}",
         "ce_subject": event.external_thread_id or event.external_id,
         "ce_time": _rfc3339(event.received_at),
         "ce_tenant": event.tenant,
         "ce_channelid": event.channel_id,
-        "ce_partitionkey": ordering_key(event).decode(),
+        "ce_partitionkey": key.decode(),
         "ce_ingestedtime": _rfc3339(event.ingested_at),
         "content-type": "application/json",
     }
-    headers = tuple((name, text.encode()) for name, text in attributes.items() if text)
-    return Draft(ordering_key(event), encode_value(event), headers)
+    return Draft(key, value, tuple((name, text.encode()) for name, text in attributes.items() if text))
+
+
+_PATH = "@:!$&'()*+,;=~"
+"""What may stand as it is in a part of a path (RFC 3986, 3.3); `ce_source` is a URI reference."""
 
 
 def _rfc3339(moment: datetime) -> str:
-    return milliseconds(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is None:
+        raise Poison("a time without a zone")
+    try:
+        return milliseconds(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except OverflowError as error:
+        raise Poison("a time that no calendar holds in UTC") from error
 
 
 def read(value: bytes, headers: _Headers) -> Event:
     """The event of a record, in binary or structured mode. Raises Poison."""
     attributes = {name.lower(): content for name, content in headers}
-    if attributes.get("content-type", b"").startswith(STRUCTURED.encode()):
-        value = _structured_data(value)
-    event = decode_value(value)
     named = attributes.get("ce_id")
+    if attributes.get("content-type", b"").lower().startswith(STRUCTURED.encode()):
+        value, named = _structured_data(value)
+    event = decode_value(value)
     if named is not None and named.decode("utf-8", "replace") != event.id:
-        raise Poison("the record's ce_id is not the id of the event in it")
+        raise Poison("the CloudEvent's id is not the id of the event in it")
     return event
 
 
@@ -165,11 +196,11 @@ class _Structured(msgspec.Struct):
 _structured = msgspec.json.Decoder(_Structured)
 
 
-def _structured_data(value: bytes) -> bytes:
+def _structured_data(value: bytes) -> tuple[bytes, bytes]:
+    """The data, and the id, of a CloudEvent in structured mode; its own attributes count, not the record's headers."""
     try:
         whole = _structured.decode(value)
-        if whole.data is not None:
-            return bytes(whole.data)
-        return base64.b64decode(whole.data_base64 or "", validate=True)
-    except (msgspec.MsgspecError, UnicodeError, binascii.Error, RecursionError) as error:
+        data = base64.b64decode(whole.data_base64 or "", validate=True) if whole.data is None else bytes(whole.data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Poison(f"not a CloudEvent in JSON format: {error}") from error
+    return data, whole.id.encode()

@@ -5,7 +5,9 @@ Ids never hold an address: they are hashes over tenant, type, scope and canonica
 
 import base64
 import hashlib
+import string
 import unicodedata
+from contextlib import suppress
 from enum import IntEnum
 
 import msgspec
@@ -52,7 +54,7 @@ def strength(evidence: str) -> Strength:
 
 
 def canonical(kind: str, value: str) -> str:
-    """The form in which two spellings of one address are equal; "" where there is nothing to compare."""
+    """The form in which two spellings of one address are equal; "" where there is nothing to compare. Never raises."""
     text = unicodedata.normalize("NFC", value).strip()
     match kind:
         case "email":
@@ -60,49 +62,53 @@ def canonical(kind: str, value: str) -> str:
         case "phone":
             return canonical_phone(text)
         case "website":
-            return text.rstrip("/").casefold()
+            return unicodedata.normalize("NFC", text.casefold()).rstrip("/" + string.whitespace)
         case _:
             return text
 
 
 def canonical_email(address: str) -> str:
     """Lower case, the domain in its ASCII form (IDNA). No provider's private rules (dots, plus): those guess."""
-    local, at, domain = address.rpartition("@")
-    if not at or not local or not domain:
+    local, _, domain = address.rpartition("@")
+    with suppress(UnicodeError):  # no domain that DNS could hold is compared as it is
+        domain = domain.encode("idna").decode("ascii")
+    domain = domain.lower().rstrip(".")
+    if not local or not domain or any(c.isspace() for c in domain):
         return ""
-    try:
-        domain = domain.rstrip(".").encode("idna").decode("ascii")
-    except UnicodeError:
-        domain = domain.rstrip(".")
-    return f"{local.lower()}@{domain.lower()}"
+    return unicodedata.normalize("NFC", f"{local.lower()}@{domain}")
 
 
 def canonical_phone(number: str) -> str:
     """E.164 where the number is complete, else its digits (short codes, internal numbers).
 
     Mobile numbers that networks spell in two ways become one: Mexico's +52 1, Argentina's +54 9, and Brazil's ninth digit
-    (added in 2012-2016 to eight-digit mobile numbers that begin with 6 to 9). Landlines are left alone.
+    (added in 2012-2016 to eight-digit mobile numbers that begin with 6 to 9). Landlines are left alone. A word in the place
+    of a number ("anonymous", the alphanumeric sender of an SMS) is no address: anyone can write it.
     """
-    text = "".join(c for c in number if c.isdecimal() or c == "+")
+    digits = "".join(str(unicodedata.decimal(c)) for c in number if c.isdecimal())
+    if len(digits) < _SHORTEST and any(c.isalpha() for c in number):
+        return ""
     try:
-        parsed = phonenumbers.parse(text if text.startswith("+") else f"+{text}", None)
+        parsed = phonenumbers.parse(f"+{digits.removeprefix('00')}", None)
     except phonenumbers.NumberParseException:
-        return text.lstrip("+")
-    digits = str(parsed.national_number)
+        return digits
+    national = str(parsed.national_number)
     match parsed.country_code:
-        case 52 if len(digits) == 11 and digits.startswith("1"):
-            digits = digits[1:]
-        case 54 if len(digits) == 11 and digits.startswith("9"):
-            digits = digits[1:]
-        case 55 if len(digits) == 10 and digits[2] in "6789":
-            digits = f"{digits[:2]}9{digits[2:]}"
+        case 52 if len(national) == 11 and national.startswith("1"):
+            national = national[1:]
+        case 54 if len(national) == 11 and national.startswith("9"):
+            national = national[1:]
+        case 55 if len(national) == 10 and national[2] in "6789":
+            national = f"{national[:2]}9{national[2:]}"
         case _ if not phonenumbers.is_possible_number(parsed):
-            return text.lstrip("+")
+            return digits
         case _:
-            digits = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)[
-                1 + len(str(parsed.country_code)) :
-            ]
-    return f"+{parsed.country_code}{digits}"
+            return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return f"+{parsed.country_code}{national}"
+
+
+_SHORTEST = 7
+"""Digits of the shortest number with a country code (Saint Helena, Niue)."""
 
 
 def canonicalised(claim: Claim) -> Claim:

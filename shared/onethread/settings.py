@@ -118,7 +118,9 @@ class ChannelSettings(GroupingSettings):
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), description="Private networks that its connector may reach, as 127.0.0.0/8."
     )
-    settings: dict[str, Any] = Field(default_factory=dict, description="The connector's own settings.")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, repr=False, description="The connector's own settings, secrets among them."
+    )
 
     @field_validator("created_at")
     @classmethod
@@ -239,29 +241,39 @@ def _referred(kind: str, what: str, environment: Mapping[str, str], name: str) -
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`ONETHREAD_LOG__URL` → log.url. Values are YAML, so that lists and numbers can be written."""
+    """`ONETHREAD_LOG__URL` → log.url. A list or a mapping is written as YAML: `["…", "…"]`."""
     values: dict[str, Any] = {}
     for name, text in environment.items():
         if not name.startswith(PREFIX) or name.startswith(NOT_SETTINGS):
             continue
         *parents, last = name.removeprefix(PREFIX).lower().split("__")
-        _check_known(name, [*parents, last])
+        kind = _kind(name, [*parents, last])
         place = values
         for parent in parents:
             place = place.setdefault(parent, {})
-        place[last] = _typed(text)
+            if not isinstance(place, dict):
+                raise Misconfigured(f"{name}: another variable sets {parent} as a whole; unset one of the two")
+        if isinstance(place.get(last), dict):
+            raise Misconfigured(f"{name}: other variables set parts of {last}; unset it, or those")
+        place[last] = text if kind in _TEXTS else _typed(text)
     return values
 
 
-def _check_known(name: str, path: list[str]) -> None:
+_TEXTS = (str, SecretStr)
+"""What is taken as it is: a password may begin with a bracket."""
+
+
+def _kind(name: str, path: list[str]) -> Any:
+    """The type of a setting, Any within free ones. Raises Misconfigured for a setting that is not there."""
     model: Any = Settings
     for part in path:
         fields = getattr(model, "model_fields", None)
         if fields is None:
-            return
+            return Any
         if part not in fields:
             raise Misconfigured(f"{name}: there is no setting {'.'.join(path)}; unset it, or mend its name")
         model = fields[part].annotation
+    return model
 
 
 def _typed(text: str) -> Any:
