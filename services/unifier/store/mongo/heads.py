@@ -55,7 +55,7 @@ class Heads:
             return []
         where: Document = {"message_count": {"$gt": 0}, **_only(only)}
         if order == "created":
-            where["_id"] = {"$gt": after.id if after else f"{tenant}/", "$lt": f"{tenant}0"}
+            where["_id"] = {"$gt": max(after.id if after else "", f"{tenant}/"), "$lt": f"{tenant}0"}
             return await self._find(where, sort=[("_id", 1)], limit=limit)
         where["tenant"] = tenant
         if after is not None:

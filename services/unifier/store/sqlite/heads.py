@@ -72,12 +72,18 @@ def listed(
     only: HeadFilter,
 ) -> list[Head]:
     """A page of a tenant's heads. With identities it is theirs that are searched, else the list's own order."""
-    source, where = "heads AS h", ["h.tenant = :tenant", "h.message_count > 0"]
+    # The + keeps the planner from walking the whole tenant where a few identities are asked for.
+    source, other = "heads AS h", ""
     if only.identities is not None:
         source = "json_each(:identities) AS asked CROSS JOIN heads AS h ON h.identity = asked.value"
-        where[0] = "+h.tenant = :tenant"  # the + keeps the planner from walking the whole tenant
-    if after is not None:
-        where.append("(h.last_at, h.id) < (:at, :id)" if order == "active" else "h.id > :id")
+        other = "+"
+    where = ["h.message_count > 0"]
+    if order == "created":
+        where.append(f"{other}h.id > :begin AND {other}h.id < :end")
+    else:
+        where.append(f"{other}h.tenant = :tenant")
+    if order == "active" and after is not None:
+        where.append("(h.last_at, h.id) < (:at, :id)")
     if only.active_from is not None:
         where.append("h.last_at >= :active_from")
     if only.active_until is not None:
@@ -93,6 +99,8 @@ def listed(
         "tenant": tenant,
         "at": at,
         "id": last,
+        "begin": max(last, f"{tenant}/"),
+        "end": f"{tenant}0",  # above all that begins with tenant + "/"
         "limit": limit,
         "active_from": only.active_from,
         "active_until": only.active_until,
