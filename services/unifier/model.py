@@ -170,7 +170,7 @@ class Head(_Document, frozen=True, kw_only=True):
     """The summary of one strand: a fold of its entries up to and including seq `through`.
 
     `root`: the strand whose id is the conversation's. `identity`: the founder's own identity. `published`: last seq known to
-    be published; may be too low, never too high. Times 0: no message yet.
+    be published; may be too low, never too high. Times 0: no message yet. `answered_at`: of our newest message.
     """
 
     id: str
@@ -181,6 +181,7 @@ class Head(_Document, frozen=True, kw_only=True):
     created_at: int = 0
     last_at: int = 0
     waiting_since: int = 0
+    answered_at: int = 0
     message_count: int = 0
     subject: str = ""
     status: str = "open"
