@@ -39,10 +39,18 @@ def read(root: Part) -> tuple[Report, ...]:
     for part in root.children:
         if part.media_type in ("message/delivery-status", "message/global-delivery-status"):
             target = _returned_id(root) or next(iter(identifiers(*root.all("in-reply-to"))), "")
-            return tuple(_deliveries(part, target)) if target else ()
+            return _each_once(_deliveries(part, target)) if target else ()
         if part.media_type == "message/disposition-notification":
             return tuple(_disposition(part))
     return ()
+
+
+def _each_once(found: Iterator[Report]) -> tuple[Report, ...]:
+    """One report per recipient and status: a second one would have the same id."""
+    once: dict[tuple[str, str], Report] = {}
+    for report in found:
+        once.setdefault((report.recipient, report.status), report)
+    return tuple(once.values())
 
 
 def _returned_id(root: Part) -> str:
