@@ -23,28 +23,24 @@ async def stop(client: Any, stopping: Coroutine[Any, Any, None], patience: float
     try:
         await asyncio.wait([task], timeout=patience)
     finally:
-        if not task.done():
-            await _abandon(client, task)
+        # Also when it did stop: a consumer's stop() is cut short by the tasks it cancels itself, and leaves others behind.
+        await _take_apart(client, task)
     with contextlib.suppress(Exception, asyncio.CancelledError):
         task.result()  # it stopped, well or not; an error of a closed connection helps nobody
 
 
-async def _abandon(client: Any, stopping: asyncio.Task[None]) -> None:
+async def _take_apart(client: Any, stopping: asyncio.Task[None]) -> None:
     parts = [client, *vars(client).values()]
-    for part in parts:
-        if isinstance(part, AIOKafkaClient):
-            _cut(part)
+    _cut_all(parts)
     for _ in range(_ROUNDS):
         # Again and again: some of its tasks await others when they are cancelled, and end only when they are cancelled then.
         tasks = {task for task in asyncio.all_tasks() if task is stopping or _belongs(task, parts)}
         if not tasks:
-            break
+            return
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=_ROUND)
-    for part in parts:
-        if isinstance(part, AIOKafkaClient):
-            _cut(part)  # also what a dying task had connected meanwhile
+        _cut_all(parts)  # what a dying task had connected meanwhile
 
 
 def _belongs(task: asyncio.Task[Any], parts: list[Any]) -> bool:
@@ -54,8 +50,10 @@ def _belongs(task: asyncio.Task[Any], parts: list[Any]) -> bool:
     return owner is not None and any(owner is part for part in parts)
 
 
-def _cut(client: AIOKafkaClient) -> None:
-    for connection in list(client._conns.values()):
-        if connection._writer is not None:
-            connection._writer.transport.abort()  # close() would wait until a frozen peer takes what is in the buffer
-        connection.close()
+def _cut_all(parts: list[Any]) -> None:
+    for part in parts:
+        if isinstance(part, AIOKafkaClient):
+            for connection in list(part._conns.values()):
+                if connection._writer is not None:
+                    connection._writer.transport.abort()  # close() waits until a frozen peer takes what is in the buffer
+                connection.close()
