@@ -4,7 +4,7 @@ Each worker writes first, then looks again: of two that write side by side, the 
 number of round trips for the whole batch, and every step may be done twice. The commit is the caller's, and comes last.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,13 +12,13 @@ import msgspec
 from unifier.commands import Commands
 from unifier.identity import identities, pairs, profiles
 from unifier.merging import Merging
-from unifier.model import ClockClaim, ClockId, Entry, Identity, LinkWish
+from unifier.model import ClockClaim, ClockId, Entry, Identity, LinkWish, Matched, Placement
 from unifier.publishing import Publisher
 from unifier.reading import Reading
 from unifier.settlement import Settlement
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands
-from unifier.threading import Decision, World, around, claimed_keys, clock_links, named_links, place
+from unifier.threading import Decision, World, around, claimed_keys, clock_links, named_links, place, rule_of
 
 
 class People(NamedTuple):
@@ -107,7 +107,7 @@ class Batch:
             if winner != decision.strand:
                 names[decision.strand] = winner
         world.rename(names)
-        return [decision._replace(strand=names.get(decision.strand, decision.strand)) for decision in decisions]
+        return [_elected(decision, names) for decision in decisions]
 
     async def claim(self, decisions: Sequence[Decision], world: World) -> None:
         """4. All keys and clocks with that home, and missing identities; what is claimed already stays."""
@@ -219,6 +219,18 @@ def home(readings: Iterable[Reading], world: World) -> list[Decision]:
         world.learn(decision.reading, decision.strand)
         decisions.append(decision)
     return decisions
+
+
+def _elected(decision: Decision, names: Mapping[str, str]) -> Decision:
+    """The decision with the winner's strand; who lost an election did not open the conversation, but came in time for it."""
+    if decision.strand not in names:
+        return decision
+    placement = decision.placement
+    if isinstance(decision.ballot, ClockId):
+        placement = Placement(rule="idle_window", matched=Matched(type="clock"))
+    elif decision.ballot:
+        placement = Placement(rule=rule_of(decision.ballot), matched=Matched(type="key"), key=decision.ballot)
+    return decision._replace(strand=names[decision.strand], placement=placement)
 
 
 def _stored(decision: Decision, entry: Entry) -> Decision:

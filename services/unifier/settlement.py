@@ -54,7 +54,7 @@ class Settlement:
             wrong = {node: root for node, root in want.items() if self._strands.head(node).root != root}
             if not wrong:
                 return Settled(frozenset(nodes), tuple(links))
-            await self._strands.append([self._joined(node, root, links) for node, root in sorted(wrong.items())])
+            await self._strands.try_append([self._joined(node, root, links) for node, root in sorted(wrong.items())])
 
     async def _grow(self, seeds: Collection[str], kind: LinkKind) -> tuple[set[str], list[Link]]:
         """Nodes reached over links of any state."""
@@ -75,7 +75,7 @@ class Settlement:
     def _joined(self, strand: str, root: str, links: Iterable[Link]) -> Entry:
         head = self._strands.head(strand)
         mine = tuple(sorted(link.id for link in links if strand in link.ends))
-        # Named by its place: of two that write the same number, one is a race that the store decides.
+        # It claims the very next number: whoever decided by an older state of the strand meets it taken, and looks again.
         name = "evt_" + digest(strand, str(head.through + 1), "joined", root)
         return Entry(
             id=scoped(tenant_of(strand), name),

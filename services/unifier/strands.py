@@ -39,6 +39,12 @@ class Strands:
         """The head, folded to the end that is known here."""
         return self._heads[strand]
 
+    async def try_append(self, entries: Sequence[Entry]) -> None:
+        """Insert what still follows the last entry seen here; who lost a race for its number is left out."""
+        numbered = self._number(entries)
+        outcomes = {outcome.id: outcome.result for outcome in await self._store.insert(numbered)}
+        self._learn([entry for entry in numbered if outcomes[entry.id] == "inserted"])
+
     async def append(self, entries: Sequence[Entry]) -> dict[str, str]:
         """Insert, numbered after the last one seen stored; renumbers whoever lost a race for a number.
 

@@ -160,7 +160,7 @@ def named_links(reading: Reading, home: str, world: World) -> Iterator[LinkWish]
     rules = {naming.key: naming for naming in (*reading.named, *reading.known_as)}
     found = [(naming, world.strand_of(naming)) for naming in rules.values()]
     found += [
-        (Naming(_rule_of(key), Matched(type="key"), key), world.keys.get(key))
+        (Naming(rule_of(key), Matched(type="key"), key), world.keys.get(key))
         for key in reading.claims
         if key not in rules
     ]
@@ -170,7 +170,8 @@ def named_links(reading: Reading, home: str, world: World) -> Iterator[LinkWish]
             yield wish(home, strand, reason)
 
 
-def _rule_of(key: str) -> str:
+def rule_of(key: str) -> str:
+    """The rule that a key document stands for."""
     return {"mid": "shared_reference", "thread": "thread"}.get(key.split("/")[-2], "named")
 
 

@@ -77,7 +77,8 @@ def dialogue(seed: int) -> Dialogue:
     """A dialogue of a few people over a few channels, rich in edge cases of the rules."""
     chance = random.Random(seed)
     people = [
-        [f"email:p{n}@example.com", f"phone:+1555010{n}", f"telegram_user:{n}"] for n in range(chance.choice((1, 2, 2, 3)))
+        [f"email:p{n}@example.com", f"phone:+1555010{n}", f"telegram_user:{n}"]
+        for n in range(chance.choice((1, 2, 2, 3)))
     ]
     said: list[Said] = []
     for number in range(chance.randint(4, 16)):
@@ -88,6 +89,26 @@ def dialogue(seed: int) -> Dialogue:
         for first, second in [chance.sample([address for person in people for address in person], 2)]
     )
     return Dialogue(tuple(said), words)
+
+
+def encounter(seed: int) -> Dialogue:
+    """A few messages of one person with two or three addresses, about to be linked or kept apart: dense in races."""
+    chance = random.Random(f"encounter {seed}")
+    addresses = ["email:p0@example.com", "phone:+15550100", "telegram_user:0"][: chance.choice((2, 2, 3))]
+    said = []
+    for number in range(chance.randint(2, 5)):
+        author = chance.choice(addresses)
+        place = "mail" if author.startswith("email") else "chat"
+        minutes = chance.choice((0, 60, 300, 420, 780))
+        other = chance.choice([one for one in addresses if one != author])
+        also = (other, chance.choice(("own_contact", "own_contact", "profile"))) if chance.random() < 0.4 else None
+        thread = f"chat-{author}" if place == "chat" else ""
+        said.append(Said(number, place, minutes, author, thread=thread, also=also))
+    pair = chance.sample(addresses, 2)
+    states = chance.choice(
+        ((), ("together",), ("apart",), ("together", "apart"), ("apart", "auto"), ("apart", "together"))
+    )
+    return Dialogue(tuple(said), tuple(Word((pair[0], pair[1]), state, order) for order, state in enumerate(states)))
 
 
 def _say(chance: random.Random, number: int, people: list[list[str]], before: list[Said]) -> Said:
@@ -104,12 +125,18 @@ def _say(chance: random.Random, number: int, people: list[list[str]], before: li
     if place == "chat" and chance.random() < 0.2:
         also = (chance.choice(person), chance.choice(("own_contact", "own_contact", "profile")))
         also = None if also[0] == author else also
-    extra = tuple(chance.sample([one[0] for one in people if one is not person], chance.choice((0, 0, 1)) if len(people) > 1 else 0))
+    extra = tuple(
+        chance.sample(
+            [one[0] for one in people if one is not person], chance.choice((0, 0, 1)) if len(people) > 1 else 0
+        )
+    )
     base = Said(number, place, minutes, author, also=also, automatic=chance.random() < 0.07)
     outbound = chance.random() < 0.25
     match place:
         case "mail":
-            references = tuple(dict.fromkeys(one for one in (names, *chance.sample(earlier, min(len(earlier), 1))) if one is not None))
+            references = tuple(
+                dict.fromkeys(one for one in (names, *chance.sample(earlier, min(len(earlier), 1))) if one is not None)
+            )
             chosen = {"references": references if names is not None else ()}
             if outbound:
                 return _changed(base, outbound=True, author="us", others=(author, *extra), also=None, **chosen)
@@ -190,7 +217,9 @@ def _event(said: Said, tenant: str) -> Event:
         place=Place(id=said.thread, kind=kinds[said.place]),  # type: ignore[arg-type]
         direction="outbound" if said.outbound else "inbound",
         sender=author,
-        recipients=tuple(_party(address) for address in said.others) if said.outbound else (US, *map(_party, said.others)),
+        recipients=tuple(_party(address) for address in said.others)
+        if said.outbound
+        else (US, *map(_party, said.others)),
         received_at=at,
         ingested_at=at,
     )
@@ -199,4 +228,6 @@ def _event(said: Said, tenant: str) -> Event:
 
 def _finished(event: Event, tenant: str, network: str, account: str) -> Event:
     identifier = event_id(tenant, network, account, event.kind, event.external_id, event.revision)
-    return msgspec.structs.replace(event, id=identifier, tenant=tenant, channel_id=f"chn_{account}", network=network, account=account)
+    return msgspec.structs.replace(
+        event, id=identifier, tenant=tenant, channel_id=f"chn_{account}", network=network, account=account
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from grouping.dialogues import WINDOW_HOURS, Dialogue, Said, claim
+
 from onethread.identity import digest, identity_id
 
 WINDOW = WINDOW_HOURS * 60

@@ -1,0 +1,70 @@
+"""What must hold of a store and its feed at rest, beside the grouping: checked after every run."""
+
+import msgspec
+from grouping.dialogues import Dialogue, events
+from grouping.driver import POLICIES
+
+from onethread.log.port import EventLog, TopicPartition
+from onethread.log.topics import CONVERSATIONS
+from unifier.folding import fold
+from unifier.model import Head, scoped, tenant_of
+from unifier.publishing import read
+from unifier.reading import read as read_event
+from unifier.store.port import ConversationStore
+
+
+class Feed:
+    """Follows the topic of changes, as a desk does: keeps the last seq of each strand, takes last + 1, drops repeats."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._offsets: dict[int, int] = {}
+        self.last: dict[str, int] = {}
+        self.roots: dict[str, str] = {}
+
+    async def follow(self) -> None:
+        """Read to the end. Raises AssertionError where a first appearance leaves a gap."""
+        for partition, extent in (await self._log.extents(CONVERSATIONS)).items():
+            while self._offsets.get(partition, extent.begin) < extent.end:
+                offset = self._offsets.get(partition, extent.begin)
+                for record in await self._log.fetch(TopicPartition(CONVERSATIONS, partition), offset):
+                    change = read(record.value)
+                    expected = self.last.get(change.strand, 0) + 1
+                    assert change.seq <= expected, f"{change.strand}: change {change.seq} came before {expected}"
+                    if change.seq == expected:
+                        self.last[change.strand] = change.seq
+                    if change.seq == expected and change.entry.joined:
+                        self.roots[change.strand] = change.entry.joined.root
+                    self._offsets[partition] = record.offset + 1
+
+
+async def check(dialogue: Dialogue, tenant: str, store: ConversationStore, feed: Feed) -> None:
+    """Each event is one entry; strands are 1..n; heads are folds; roots are the eldest, and flat; the feed is complete."""
+    await feed.follow()
+    entries = await store.entries({scoped(tenant, fact.id) for fact in events(dialogue, tenant)})
+    heads = await store.heads({entry.strand for entry in entries.values()})
+    members = {head.id: head for head in await store.strands_of({head.root for head in heads.values()})}
+    for head in {**heads, **members}.values():
+        assert tenant_of(head.id) == tenant == tenant_of(head.root)
+        run = await store.run(head.id, 0, 10_000)
+        assert [entry.seq for entry in run] == list(range(1, len(run) + 1)), f"{head.id} has holes"
+        assert without_progress(head) == without_progress(fold(None, head.id, run)), (
+            f"{head.id} is not its entries' fold"
+        )
+        assert feed.last.get(head.id, 0) == len(run), f"{head.id}: {feed.last.get(head.id)} of {len(run)} published"
+        assert feed.roots.get(head.id, head.id) == head.root
+        assert head.root <= head.id, f"{head.id} is led by the younger {head.root}"
+        leader = members.get(head.root)
+        assert leader is None or leader.root == leader.id, f"{head.root} leads, and is led by {leader.root}"
+
+    founded: dict[tuple[str, int], str] = {}
+    for entry in entries.values():
+        reading = read_event(entry.event, POLICIES.default) if entry.event else None
+        if reading and reading.free and reading.clock and entry.placement.rule == "opened":
+            hours = (reading.own, reading.clock.bucket)
+            assert founded.setdefault(hours, entry.strand) == entry.strand, f"{hours} founded two strands"
+
+
+def without_progress(head: Head) -> Head:
+    """A head without what the publisher keeps in it."""
+    return msgspec.structs.replace(head, published=0)

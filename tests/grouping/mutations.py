@@ -1,0 +1,129 @@
+"""Ways to break the protocol, as edits of the unifier's source. Each must be found by the grouping or the invariants.
+
+An edit whose old text is not in its file exactly once is stale, and fails: mend it together with the code.
+"""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """One edit of one file below `services/unifier`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    Mutation(
+        "commit first",
+        "worker.py",
+        "            await self.apply(records)\n            await reader.commit(_next_offsets(records))\n",
+        "            await reader.commit(_next_offsets(records))\n            await self.apply(records)\n",
+    ),
+    Mutation(
+        "stored means done",
+        "batch.py",
+        "        decisions = home(readings, world)\n",
+        "        decisions = [one for one in home(readings, world) if one.stored is None]\n",
+    ),
+    Mutation(
+        "seq from a counter",
+        "strands.py",
+        "            seq = last.get(entry.strand, self._heads[entry.strand].through) + 1\n",
+        "            seq = Strands.counter = getattr(Strands, 'counter', 0) + 1\n",
+    ),
+    Mutation(
+        "random event ids",
+        "batch.py",
+        "        return Entry(\n            id=reading.id,\n",
+        "        return Entry(\n            id=reading.id + __import__('secrets').token_hex(4),\n",
+    ),
+    Mutation("no read-back of an election", "batch.py", "        world.rename(names)\n", "        names.clear()\n"),
+    Mutation(
+        "no second look",
+        "batch.py",
+        "        return list({(wish.id, wish.evidence.key): wish for wish in wishes}.values())\n",
+        "        return list({(wish.id, wish.evidence.key): wish for wish in wishes}.values())[:0]\n",
+    ),
+    Mutation(
+        "customer read before the claim",
+        "batch.py",
+        "        await self.claim(decisions, world)\n        decisions = await self.insert(decisions, world)\n",
+        "        early = await self._people(readings)\n        async def people(_readings):\n            return early\n"
+        "        await self.claim(decisions, world)\n        self._people = people\n"
+        "        decisions = await self.insert(decisions, world)\n",
+    ),
+    Mutation(
+        "merge without comparing keys",
+        "merging.py",
+        "        wishes = await self.compare(people)\n",
+        "        wishes = (await self.compare(people))[:0]\n",
+    ),
+    Mutation(
+        "home by another identity",
+        "batch.py",
+        "        world = await self.look(readings)\n",
+        "        known = (await self._people(readings)).known\n"
+        "        readings = [\n"
+        "            one._replace(clock=one.clock._replace(owner=known[one.own].customer)) if one.clock and one.own in known else one\n"
+        "            for one in readings\n"
+        "        ]\n"
+        "        world = await self.look(readings)\n",
+    ),
+    Mutation(
+        "redirect by request order",
+        "settling.py",
+        "        elder, younger = sorted((one, other), key=age)\n",
+        "        elder, younger = one, other\n",
+    ),
+    Mutation(
+        "settle without a clean pass",
+        "settlement.py",
+        "            await self._strands.try_append([self._joined(node, root, links) for node, root in sorted(wrong.items())])\n",
+        "            await self._strands.try_append([self._joined(node, root, links) for node, root in sorted(wrong.items())])\n"
+        "            return Settled(frozenset(nodes), tuple(links))\n",
+    ),
+    Mutation(
+        "redelivery trusts settled",
+        "batch.py",
+        "        redelivered = {decision.strand for decision in decisions if decision.stored}\n",
+        "        redelivered: set[str] = set()\n",
+    ),
+    Mutation(
+        "only own entries published",
+        "publishing.py",
+        "        if len(wanted) == head.through - head.published:\n",
+        "        if True:\n",
+    ),
+    Mutation(
+        "published raised before the log confirmed",
+        "publishing.py",
+        "            await self._log.append(CONVERSATIONS, drafts)\n            await self._store.published(done)\n",
+        "            await self._store.published(done)\n            await self._log.append(CONVERSATIONS, drafts)\n",
+    ),
+    Mutation(
+        "no unique (strand, seq)", "store/sqlite/schema.py", ",\n        UNIQUE (strand, seq)) STRICT", ") STRICT"
+    ),
+    Mutation(
+        "claims overwrite",
+        "store/sqlite/keys.py",
+        "INSERT INTO keys (id, strand) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        "INSERT OR REPLACE INTO keys (id, strand) VALUES (?, ?)",
+    ),
+    Mutation(
+        "evidence revives an undone link",
+        "store/sqlite/people.py",
+        "    return msgspec.structs.replace(link, evidence=evidence, settled=False, rev=link.rev + 1)\n",
+        "    return msgspec.structs.replace(link, evidence=evidence, settled=False, rev=link.rev + 1, state='auto')\n",
+    ),
+    Mutation(
+        "counts by increment",
+        "folding.py",
+        "    folded = head or Head(id=strand, root=strand)\n",
+        "    folded = head or Head(id=strand, root=strand)\n"
+        "    entries = [*entries]\n"
+        "    folded = msgspec.structs.replace(folded, message_count=folded.message_count + (len(entries) > 1))\n",
+    ),
+)
