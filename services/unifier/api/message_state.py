@@ -1,0 +1,87 @@
+"""What became of a message: a fold of the entries about it. Pure; whatever order they were stored in, the result is the same."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from onethread.event import MessageDeleted, ReactionAdded, ReactionRemoved, Receipt
+from unifier.model import Entry
+
+CONTENT = frozenset({"message", "message.edited", "message.completed"})
+"""Kinds that hold a whole message."""
+
+
+class MessageState(NamedTuple):
+    """Times in ms, 0: never. `erased`: the provider demands removal; `current`: the entry whose text stands, if not its own.
+
+    `reactions`: the entries that brought those still standing; `delivery`: the receipt that came furthest.
+    """
+
+    edited_at: int = 0
+    deleted_at: int = 0
+    erased: bool = False
+    hidden: bool = False
+    delivery: Entry | None = None
+    reactions: tuple[Entry, ...] = ()
+    current: Entry | None = None
+    texts: tuple[Entry, ...] = ()
+
+
+def folded(about: Iterable[Entry]) -> MessageState:
+    """The state that these entries give their message."""
+    ordered = sorted({entry.id: entry for entry in about}.values(), key=lambda entry: (entry.at, entry.id))
+    edits = [entry for entry in ordered if entry.kind == "message.edited"]
+    completions = [entry for entry in ordered if entry.kind == "message.completed"]
+    newest = edits or completions  # a lookup brings the original: an edit is newer than it
+    deleted = _last(ordered, "message.deleted", "message.restored")
+    hidden = _last(ordered, "message.hidden", "message.shown")
+    gone = deleted is not None and deleted.kind == "message.deleted"
+    return MessageState(
+        edited_at=edits[-1].at if edits else 0,
+        deleted_at=deleted.at if gone and deleted else 0,
+        erased=any(_erases(entry) for entry in ordered),
+        hidden=hidden is not None and hidden.kind == "message.hidden",
+        delivery=_furthest(ordered),
+        reactions=_standing(ordered),
+        current=newest[-1] if newest else None,
+        texts=tuple(entry for entry in ordered if entry.kind in CONTENT),
+    )
+
+
+def about_itself(entry: Entry) -> str:
+    """The message that an entry is, or whose text it brings; its state decides what may be shown of it."""
+    return entry.target if entry.kind in CONTENT and entry.target else entry.id
+
+
+def _last(ordered: list[Entry], *kinds: str) -> Entry | None:
+    return next((entry for entry in reversed(ordered) if entry.kind in kinds), None)
+
+
+def _erases(entry: Entry) -> bool:
+    fact = entry.event.fact if entry.event else None
+    return isinstance(fact, MessageDeleted) and fact.erase
+
+
+def _furthest(ordered: list[Entry]) -> Entry | None:
+    """The first receipt of the furthest rank: a temporary failure is overcome by a delivery, a final one stands."""
+    best: tuple[int, Entry | None] = (0, None)
+    for entry in ordered:
+        fact = entry.event.fact if entry.event else None
+        if isinstance(fact, Receipt):
+            final = fact.status == "failed" and (fact.error is None or fact.error.permanent)
+            rank = 6 if final else {"sent": 1, "delayed": 2, "failed": 3, "delivered": 4, "read": 5}[fact.status]
+            if rank > best[0]:
+                best = (rank, entry)
+    return best[1]
+
+
+def _standing(ordered: list[Entry]) -> tuple[Entry, ...]:
+    standing: dict[tuple[str, str], Entry] = {}
+    for entry in ordered:
+        fact = entry.event.fact if entry.event else None
+        if isinstance(fact, ReactionAdded):
+            standing.setdefault((entry.sender, fact.symbol), entry)
+        elif isinstance(fact, ReactionRemoved):
+            gone = [key for key in standing if key[0] == entry.sender and fact.symbol in ("", key[1])]
+            for key in gone:
+                del standing[key]
+    return tuple(standing.values())
