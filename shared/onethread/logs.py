@@ -54,37 +54,15 @@ def is_secret(name: str) -> bool:
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's logging, once per process: JSON, or colours where a person looks on."""
+    """Set up the standard library's logging, once per process: JSON, or colours where a person looks on."""
     out = stream or sys.stderr
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _exception_without_values,
-    ]
-    last: Any = (
-        structlog.dev.ConsoleRenderer(exception_formatter=_plain)
-        if out.isatty()
-        else structlog.processors.JSONRenderer()
-    )
+    last: Any = structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, _without_url_paths, without_secrets],
+            foreign_pre_chain=[*_shared(), _without_url_paths, without_secrets],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
-    )
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            without_secrets,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -97,9 +75,27 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger: `log.warning("what happened", channel_id=…)`. Event texts are constant; what varies is a field."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    """A logger: `log.warning("what happened", channel_id=…)`. Event texts are constant; what varies is a field.
+
+    It hides what must be hidden whether or not `configure` was called.
+    """
+    processors = [structlog.stdlib.filter_by_level, *_shared(), without_secrets]
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
     return logger
+
+
+def _shared() -> list[Any]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _exception_without_values,
+    ]
 
 
 def without_secrets(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -166,8 +162,3 @@ def _exception_without_values(_logger: Any, _method: str, line: MutableMapping[s
 def _without_url_paths(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     line["event"] = _URL.sub(r"\1", _USERINFO.sub(r"\1", str(line.get("event", ""))))
     return line
-
-
-def _plain(stream: TextIO, _exc_info: Any) -> None:
-    """Exceptions are fields already; nothing is left to draw."""
-    stream.write("")

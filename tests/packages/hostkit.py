@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from acme_ingest.connectors.acme.connector import Acme, Settings
@@ -21,18 +21,29 @@ from onethread.connector import Connector
 from onethread.dead_letters import DeadLetter
 from onethread.errors import Retryable
 from onethread.event import Event
+from onethread.host.backoff import Pace
 from onethread.host.channel import Channel, Channels
 from onethread.host.ingest import Ingest
+from onethread.host.lent import Lender
+from onethread.host.polling import PollingHost
+from onethread.host.pulling import cancelled
 from onethread.host.standing import Standing
+from onethread.host.stream import StreamHost
+from onethread.host.wakes import Notes
 from onethread.log.port import Draft, EventLog, Extent, Reader, Record, Topic, TopicPartition
 from onethread.log.sqlite import SqliteLog
 from onethread.log.topics import MESSAGES, topics
 from onethread.own_tokens import OwnTokens
+from onethread.state.cursors import Cursors
+from onethread.state.leases import Leases
 from onethread.state.sqlite import SqliteState
+from onethread.state.tokens import Tokens
 
 SECRET = "acme-webhook-secret-1"
 HOOK = "hook-secret-part-01"
 TOKEN_KEY = SecretStr("a-signing-key-of-some-length")
+STATE_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+FAST = Pace(first=0.01, longest=0.05, person=0.2, contend=0.02, watch=0.02, wakes=0.02, resources=0.1, settled=0.1)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -77,7 +88,7 @@ def signature(content: bytes, secret: str = SECRET) -> dict[str, str]:
 
 
 class FaultyLog(EventLog):
-    """The log below; appends to the topics in `away` fail, all others wait until `gate` is set."""
+    """The log below; appends wait until `gate` is set, and those to the topics in `away` fail then."""
 
     def __init__(self, log: EventLog) -> None:
         self.log = log
@@ -95,9 +106,9 @@ class FaultyLog(EventLog):
         return await self.log.apply(topics)
 
     async def append(self, topic: str, drafts: Sequence[Draft]) -> list[TopicPartition]:
+        await self.gate.wait()
         if topic in self.away:
             raise Retryable("log.url: the log is away")
-        await self.gate.wait()
         return await self.log.append(topic, drafts)
 
     def join(self, group: str, topics: Sequence[str], member: str) -> AbstractAsyncContextManager[Reader]:
@@ -136,6 +147,30 @@ class Kit:
 
     async def letters(self) -> list[DeadLetter]:
         return [letter async for letter in dead_letters.read_all(self.log)]
+
+
+class Replica:
+    """One more process, as far as the cluster can see: leases of its own over the same log and state."""
+
+    def __init__(self, kit: Kit, holder: str, pace: Pace = FAST, ttl: float = 1.0) -> None:
+        leases = Leases(kit.state, holder, ttl=ttl)
+        tokens = Tokens(kit.state, [SecretStr(STATE_KEY)], leases, now=kit.clock)
+        self.lender = Lender(kit.ingest, tokens, pace=pace, random_source=kit.random)
+        cursors = Cursors(kit.state)
+        self.standing = Standing(kit.state, kit.clock)
+        self.polling = PollingHost(self.lender, leases, cursors, self.standing, Notes(kit.state))
+        self.stream = StreamHost(self.lender, leases, cursors, self.standing)
+        self._running: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._running = [asyncio.create_task(self.polling.run()), asyncio.create_task(self.stream.run())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await cancelled(self._running)
+        await self.polling.stop()
+        await self.stream.stop()
+        await self.lender.close()
 
 
 @asynccontextmanager

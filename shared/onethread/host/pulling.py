@@ -83,6 +83,7 @@ class PullHost(ABC):
         for name in set(pulls) - names:
             await cancelled([pulls.pop(name)])
         for name in sorted(names - set(pulls)):
+            await self.standing.begin(channel.id, name)
             pulls[name] = asyncio.create_task(self._contend(channel, name))
 
     async def _contend(self, channel: Channel, resource: str) -> None:

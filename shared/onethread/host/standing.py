@@ -68,6 +68,11 @@ class Standing:
             # In the log all the same; written again as soon as the store answers.
             self._known[channel_id, part] = msgspec.structs.replace(new, reason=Reason(code="not written"))
 
+    async def begin(self, channel_id: str, part: str) -> None:
+        """A part that nothing is known of is starting. Raises Retryable."""
+        if await self._store.get(_PARTS, f"{channel_id}/{part}") is None:
+            await self.report(channel_id, part, "starting")
+
     def report_soon(self, channel_id: str, part: str, state: State, reason: Reason | None = None) -> None:
         """`report`, for those who have no time to wait for the store."""
         if self._known.get((channel_id, part)) != Part(state, reason or Reason()):
