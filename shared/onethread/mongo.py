@@ -9,8 +9,10 @@ Only commands of the Stable API, version 1, are used (https://www.mongodb.com/do
 that still speaks it cannot change what they mean.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 from bson.errors import InvalidDocument
@@ -61,7 +63,11 @@ class Written(NamedTuple):
 
 
 class Mongo:
-    """One database. `setting` names the setting that holds the URL, for messages; `deadline`: seconds for each step."""
+    """One database.
+
+    `setting` names the setting that holds the URL, for messages. `deadline`: seconds for each step of an operation (finding a
+    server, waiting for a majority); it ends after twice that, whatever happens.
+    """
 
     def __init__(self, url: str, database: str, *, setting: str, deadline: float = 10.0) -> None:
         self._url = url
@@ -74,8 +80,14 @@ class Mongo:
         """Connect. Raises Retryable when nobody answers, Misconfigured for a wrong URL or password."""
         if self._client is not None:
             return
-        with translated(self._setting, writing=False):
-            client = self._connected()
+        try:
+            with warnings.catch_warnings(action="error"):  # the driver only warns of an option it does not know
+                client = self._connected()
+        except (ConfigurationError, InvalidURI, ValueError, UserWarning) as error:
+            # Without the URL, and without the cause's text: both may hold a password.
+            raise Misconfigured(
+                f"{self._setting} is no valid MongoDB URL, or names options that are unknown."
+            ) from error
         try:
             with translated(self._setting, writing=False):
                 await client[self._name].command("ping")
@@ -130,7 +142,7 @@ class Collection:
         limit: int = 0,
     ) -> list[Document]:
         """Documents; `limit` 0: all."""
-        with self._errors(writing=False):
+        async with self._errors(writing=False):
             cursor = self._collection().find(where, fields, sort=sort, limit=limit)
             found: list[Document] = await cursor.to_list(None)
             return found
@@ -144,7 +156,7 @@ class Collection:
         self, where: Mapping[str, Any], change: Mapping[str, Any], *, upsert: bool = False
     ) -> Document | None:
         """The document after the change; None: there is none, or (upsert) there is one that `where` does not match."""
-        with self._errors(writing=True):
+        async with self._errors(writing=True):
             try:
                 changed: Document | None = await self._collection().find_one_and_update(
                     where, change, upsert=upsert, return_document=ReturnDocument.AFTER
@@ -157,7 +169,7 @@ class Collection:
         """One bulk. Raises for everything but duplicate keys; other operations may have been done then."""
         if not operations:
             return Written(0, frozenset(), {})
-        with self._errors(writing=True):
+        async with self._errors(writing=True):
             try:
                 result = (await self._collection().bulk_write(operations, ordered=ordered)).bulk_api_result
             except BulkWriteError as error:
@@ -170,18 +182,25 @@ class Collection:
 
     async def index_names(self) -> set[str]:
         """Names of the indexes that exist."""
-        with self._errors(writing=False):
+        async with self._errors(writing=False):
             return set(await self._collection().index_information())
 
     async def create_index(self, index: IndexModel) -> None:
         """Create it; one that is there already is left as it is."""
-        with self._errors(writing=True):
+        async with self._errors(writing=True):
             await self._collection().create_indexes([index])
 
-    @contextmanager
-    def _errors(self, *, writing: bool) -> Iterator[None]:
-        with translated(self._mongo._setting, writing=writing):  # noqa: SLF001 -- these two are one
-            yield
+    @asynccontextmanager
+    async def _errors(self, *, writing: bool) -> AsyncIterator[None]:
+        mongo = self._mongo
+        try:
+            # The driver waits and retries in several steps; all of them together are to end as well.
+            async with asyncio.timeout(2 * mongo._deadline):  # noqa: SLF001 -- these two are one
+                with translated(mongo._setting, writing=writing):  # noqa: SLF001
+                    yield
+        except TimeoutError as error:
+            kind = Unconfirmed if writing else Retryable
+            raise kind(f"the database of {mongo._setting} did not answer in time.") from error  # noqa: SLF001
 
     def _collection(self) -> Any:
         mongo = self._mongo
@@ -204,7 +223,7 @@ def translated(setting: str, *, writing: bool) -> Iterator[None]:
 
 def _translation(error: Exception, setting: str, unknown: type[Retryable]) -> OnethreadError | None:
     # The driver's texts can hold addresses and documents: they stay in the cause, and out of our sentence.
-    if isinstance(error, InvalidURI | ConfigurationError):
+    if isinstance(error, ConfigurationError):
         return Misconfigured(f"{setting} is no valid MongoDB URL, or names options that are unknown.")
     if isinstance(error, ServerSelectionTimeoutError | WaitQueueTimeoutError):
         return Retryable(f"the database of {setting} has no primary that answers; nothing was written.")

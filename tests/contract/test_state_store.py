@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 pytest.register_assert_rewrite("onethread.testing.state_store")
@@ -39,7 +38,9 @@ async def test_no_file_holds_a_token_in_clear(tmp_path: Path) -> None:
         return Token("plain-access-secret", NOON + timedelta(hours=1), "plain-refresh-secret")
 
     async with SqliteState(tmp_path / "state.sqlite") as store:
-        tokens = Tokens(store, [SecretStr(Fernet.generate_key().decode())], Leases(store, "one"), now=lambda: NOON)
+        tokens = Tokens(
+            store, [SecretStr("a secret of more than 32 characters")], Leases(store, "one"), now=lambda: NOON
+        )
         await tokens.token("chn_1", "oauth", give)
         check_files(tmp_path)
 

@@ -9,7 +9,7 @@ class MongoState(StateStore):
     """The state in the collection `state` of a database. Every change is one operation on one document."""
 
     def __init__(self, url: str, database: str, *, deadline: float = 10.0) -> None:
-        self._mongo = Mongo(url, database, setting="state.url", deadline=deadline)
+        self._mongo = Mongo(url, database, setting="store.url", deadline=deadline)
         self._documents = self._mongo.collection("state")
 
     async def open(self) -> None:

@@ -22,7 +22,7 @@ class SqliteState(StateStore):
     """The state in the file `path`; folder, file and table are made as needed. Several processes may share the file."""
 
     def __init__(self, path: str | Path, *, deadline: float = 10.0) -> None:
-        self._database = Database(path, setting="state.url", prepare=_prepare, deadline=deadline)
+        self._database = Database(path, setting="store.url", prepare=_prepare, deadline=deadline)
 
     async def open(self) -> None:
         """See the port."""

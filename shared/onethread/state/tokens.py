@@ -4,6 +4,7 @@ A refresh token often works once. So a renewal holds a lease, and what it brough
 """
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from onethread.connector import Token
@@ -23,6 +26,7 @@ T = TypeVar("T")
 Renew = Callable[[Token | None], Awaitable[Token]]
 
 _COLLECTION = "tokens"
+_SHORTEST = 32
 _LOOK_EVERY = 0.2  # seconds, while another replica renews
 
 
@@ -39,8 +43,8 @@ _decode = msgspec.json.Decoder(_Sealed).decode
 class Tokens:
     """Tokens by (channel, name).
 
-    `keys`: Fernet keys (32 bytes, URL-safe base64), the newest first: it encrypts, all decrypt; so a key is replaced by putting
-    a new one in front. `setting` names that list. `margin`: how long before its end a token is renewed. `patience`: seconds to
+    `keys`: secrets of 32 characters or more, the newest first: it encrypts, all decrypt; so a key is replaced by putting a new
+    one in front. `setting` names that list. `margin`: how long before its end a token is renewed. `patience`: seconds to
     wait for another replica's renewal; more than the leases' ttl, or a dead replica's is never taken over.
     """
 
@@ -50,7 +54,7 @@ class Tokens:
         keys: Sequence[SecretStr],
         leases: Leases,
         *,
-        setting: str = "state.keys",
+        setting: str = "keys",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         margin: timedelta = timedelta(minutes=2),
         patience: float = 30.0,
@@ -62,12 +66,9 @@ class Tokens:
         self._margin = margin
         self._patience = patience
         self._renewing: dict[str, asyncio.Lock] = {}
-        try:
-            self._fernet = MultiFernet([Fernet(key.get_secret_value()) for key in keys])
-        except (ValueError, TypeError) as error:
-            raise Misconfigured(
-                f"{setting} needs at least one Fernet key: 32 random bytes in URL-safe base64."
-            ) from error
+        if not keys or any(len(key.get_secret_value()) < _SHORTEST for key in keys):
+            raise Misconfigured(f"{setting} needs at least one secret, each of {_SHORTEST} random characters or more.")
+        self._fernet = MultiFernet([Fernet(_derived(key)) for key in keys])
 
     async def token(self, channel: str, name: str, renew: Renew) -> str:
         """The token's value, valid for a while; renewed first if it is missing or about to end.
@@ -148,6 +149,12 @@ class Tokens:
 
     def _lasts(self, token: Token) -> bool:
         return token.expires_at - self._now() > self._margin
+
+
+def _derived(key: SecretStr) -> bytes:
+    """A key for this use alone: the same secrets also sign deep links."""
+    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"onethread tokens")
+    return base64.urlsafe_b64encode(derivation.derive(key.get_secret_value().encode()))
 
 
 async def _finished(work: Coroutine[Any, Any, T]) -> T:
