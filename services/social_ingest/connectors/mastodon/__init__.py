@@ -1,0 +1,1 @@
+"""Mastodon and what speaks its API: everything that only this provider needs. It knows no host and no store."""
