@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 
 Answer = bytes | None
@@ -27,6 +28,7 @@ class ScriptedServer:
         }
         self.lines: list[bytes] = []
         self.host, self.port = "127.0.0.1", 0
+        self.context: ssl.SSLContext | None = None  # for STARTTLS
         self._idle_tag = b""
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -54,6 +56,8 @@ class ScriptedServer:
                 return
             writer.write(answer)
             await writer.drain()
+            if line.strip().endswith(b"STARTTLS") and self.context is not None:
+                await writer.start_tls(self.context)
 
     async def close(self) -> None:
         """End all connections."""
