@@ -61,7 +61,7 @@ def base64(data: bytes) -> bytes:
     """The bytes behind base64, as far as it goes: foreign characters, lost padding and a cut end are forgiven."""
     data = data.translate(None, _NOT_BASE64)
     whole = len(data) - (len(data) % 4 == 1)
-    return binascii.a2b_base64(data[:whole] + b"=" * (-whole % 4))
+    return binascii.a2b_base64(data if len(data) % 4 == 0 else data[:whole] + b"=" * (-whole % 4))
 
 
 def parameters(value: bytes) -> tuple[str, dict[str, bytes]]:

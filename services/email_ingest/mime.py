@@ -92,10 +92,10 @@ class _Mail:
 
     def _message(self) -> Event:
         root = self.root
+        external_id, revision, aliases = self._ids()
         content = bodies.read(root, forward=is_forward(self.subject))
         self.notes.update(dict.fromkeys(content.notes))
         self._note_what_is_missing()
-        external_id, revision, aliases = self._ids()
         people, recipients = self.people, self.people.recipients()
         self.notes.update(dict.fromkeys(people.notes))
         fact = Message(
@@ -170,8 +170,12 @@ class _Mail:
         """The body. A mail whose parts gave no words, because they could not be read, shows an excerpt of its bytes."""
         language = one_line(guess(self.root.first("content-language")[:100])).partition(",")[0].strip()[:35]
         if not body.text and self.notes and not body.html:
-            body = msgspec.structs.replace(body, text=clean(guess(self.root.body[:MAX_EXCERPT])).strip())
+            body = msgspec.structs.replace(body, text=clean(guess(self._undivided()[:MAX_EXCERPT])).strip())
         return msgspec.structs.replace(body, language=language, truncated=body.truncated or bool(self.delivery.cut))
+
+    def _undivided(self) -> bytes:
+        """The body's bytes; those of a mail that was divided into parts are only in the whole."""
+        return self.raw if self.root.children else self.root.body
 
     def _received_at(self) -> datetime | None:
         """The server's date, else that of the topmost Received (the last hop), else nothing."""

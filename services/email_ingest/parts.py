@@ -106,29 +106,38 @@ class _Builder:
         part = Part(fields, body, kind, given)
         if part.main_type != "multipart":
             return part
-        return part._replace(children=self._children(part, depth))
+        sections = self._sections(part, depth)
+        if not sections:
+            return part
+        part = part._replace(body=b"")
+        del data, body  # large mails: no level of nesting keeps a copy
+        return part._replace(children=self._children(sections, depth, part.media_type))
 
-    def _children(self, part: Part, depth: int) -> tuple[Part, ...]:
+    def _sections(self, part: Part, depth: int) -> list[bytes]:
+        """The bytes of the children, the first one last; none for what cannot, or must not, be split."""
         boundary = part.parameters.get("boundary", b"").rstrip()
         if not 0 < len(boundary) <= MAX_BOUNDARY:
             self.notes["a multipart without boundary"] = None
-            return ()
+            return []
         if depth >= MAX_DEPTH:
             self.notes[f"nested deeper than {MAX_DEPTH} parts"] = None
-            return ()
-        room = MAX_PARTS - self.count
+            return []
+        room = max(MAX_PARTS - self.count, 0)
         sections = _sections(part.body, boundary, room + 1) or _sections(part.content(), boundary, room + 1)
         if not sections:
             self.notes["a multipart without its boundary"] = None
         if len(sections) > room:
             self.notes[f"more than {MAX_PARTS} parts"] = None
-        default = "message/rfc822" if part.media_type == "multipart/digest" else "text/plain"
+        return sections[:room][::-1]
+
+    def _children(self, sections: list[bytes], depth: int, parent: str) -> tuple[Part, ...]:
+        default = "message/rfc822" if parent == "multipart/digest" else "text/plain"
         children = []
-        for section in sections[: max(room, 0)]:
+        while sections:
             if self.count >= MAX_PARTS:
                 self.notes[f"more than {MAX_PARTS} parts"] = None
                 break
-            children.append(self.part(section, depth + 1, default))
+            children.append(self.part(sections.pop(), depth + 1, default))
         return tuple(children)
 
     def _head(self, data: bytes) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
@@ -176,21 +185,23 @@ def _media_type(kind: str, default: str) -> str:
 def _sections(body: bytes, boundary: bytes, most: int) -> list[bytes]:
     """What stands between the boundary lines, `most` at most; the line end before one belongs to it (RFC 2046, 5.1.1)."""
     needle = b"\n--" + boundary
-    data = b"\n" + body
     out: list[bytes] = []
-    start, hit = -1, data.find(needle)
-    while hit >= 0:
-        match = _BOUNDARY_REST.match(data, hit + len(needle))
-        if match is None:
-            hit = data.find(needle, hit + 1)
-            continue
-        if start >= 0:
-            out.append(data[start:hit].removesuffix(b"\r"))
-        start = match.end()
-        if match[1] or len(out) >= most:
-            return out
+    start = -1
+    # The first line has no line end before it: as if there were one, at -1.
+    hit = -1 if body.startswith(needle[1:]) else body.find(needle)
+    found = hit >= 0 or body.startswith(needle[1:])
+    while found:
+        match = _BOUNDARY_REST.match(body, hit + len(needle))
+        if match is not None:
+            if start >= 0:
+                end = hit - 1 if body[hit - 1 : hit] == b"\r" else hit
+                out.append(body[start : max(start, end)])
+            start = match.end()
+            if match[1] or len(out) >= most:
+                return out
         # The line end of one boundary may be the one before the next.
-        hit = data.find(needle, start - 1)
+        hit = body.find(needle, hit + 1 if match is None else start - 1)
+        found = hit >= 0
     if start >= 0:
-        out.append(data[start:])
+        out.append(body[start:])
     return out
