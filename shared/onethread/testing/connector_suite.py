@@ -1,6 +1,10 @@
 """The contract of a connector as tests, over every connector that is found. It knows the contract, and no provider.
 
-A project with connectors of its own runs it by one line in a test module: `from onethread.testing.connector_suite import *`.
+A project with connectors of its own runs it by a test module of two lines; the packages hold a folder `connectors` each, and
+what is installed with an entry point is found besides:
+
+    from onethread.testing.connector_suite import *
+    PACKAGES = ("acme_ingest",)
 
 Some checks can be waived where a provider's protocol makes them impossible, in `fixtures/waivers.json`: `{"body": "why"}` where
 a signature leaves the body open, `{"stale": "why"}` where it carries no time. A waiver that is not needed fails.
@@ -22,6 +26,7 @@ from onethread.envelope import decode_value, encode_value
 from onethread.errors import Poison, Rejected
 from onethread.event import Claim, Event
 from onethread.identity import HOST_ONLY
+from onethread.registry import connectors
 from onethread.testing.fixtures import (
     REFUSED,
     Case,
@@ -61,12 +66,13 @@ AnyConnector = Connector[Any]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test runs for each connector, or for each fixture of each."""
-    found = [case for connector in connectors() for case in cases(connector)]
+    found_classes = list(connectors(getattr(metafunc.module, "PACKAGES", ())).values())
+    found = [case for connector in found_classes for case in cases(connector)]
     for name, some in (("case", found), ("request_case", [case for case in found if case.input().request is not None])):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, some, ids=[f"{case.connector.name}-{case.name}" for case in some])
     if "connector_class" in metafunc.fixturenames:
-        metafunc.parametrize("connector_class", connectors(), ids=lambda connector: connector.name)
+        metafunc.parametrize("connector_class", found_classes, ids=lambda connector: connector.name)
 
 
 # --- fixtures ---------------------------------------------------------------------------------------------------------
@@ -296,13 +302,3 @@ def test_the_readme_says_what_an_admin_needs(connector_class: type[AnyConnector]
     headings = re.findall(r"^## (.+)$", readme, re.MULTILINE)
     assert [heading for heading in headings if heading in HEADINGS] == list(HEADINGS)
     assert not [name for name in connector_class.settings_model().model_fields if f"`{name}`" not in readme]
-
-
-# --- what is tested ---------------------------------------------------------------------------------------------------
-
-
-def connectors() -> list[type[AnyConnector]]:
-    """Every connector that is installed."""
-    from onethread.testing.fixtures import connector_in
-
-    return [connector_in(path) for path in (Path("services/im_ingest/connectors/telegram"),)]

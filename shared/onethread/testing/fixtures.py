@@ -15,7 +15,7 @@ import importlib
 import inspect
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -128,9 +128,10 @@ def connector_in(folder: Path) -> type[Connector[Any]]:
         names.insert(0, parent.name)
         parent = parent.parent
     module = importlib.import_module(".".join([*names, "connector"]))
-    for value in vars(module).values():
-        if inspect.isclass(value) and issubclass(value, Connector) and value.__module__ == module.__name__:
-            return value
+    for name, value in vars(module).items():
+        own = inspect.isclass(value) and issubclass(value, Connector) and value.__module__ == module.__name__
+        if own and not name.startswith("_"):
+            return cast("type[Connector[Any]]", value)
     raise Misconfigured(f"{module.__name__} defines no subclass of onethread.connector.Connector")
 
 
