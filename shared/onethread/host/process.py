@@ -1,0 +1,199 @@
+"""One process of Onethread: its log, state, blobs, HTTP entrance and parts, put together from settings. No service is named.
+
+HTTP answers from the first moment: /healthz, /readyz (which names what is missing) and 503 for everything else, until the log
+and the stores answer. So a broker or database that is down at start is waited for, and said, not crashed upon.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from onethread import assembly, logs
+from onethread.connector import Connector
+from onethread.errors import OnethreadError, Retryable
+from onethread.host.health import Health
+from onethread.host.ingest import Ingest
+from onethread.host.lent import Lender
+from onethread.host.lifecycle import Service
+from onethread.host.mounted import MountedApps
+from onethread.host.polling import PollingHost
+from onethread.host.problems import problem, send_answer
+from onethread.host.server import HttpServer
+from onethread.host.standing import Standing
+from onethread.host.stream import StreamHost
+from onethread.host.wakes import Notes
+from onethread.host.webhook import WebhookApp
+from onethread.log.topics import MESSAGES, topics
+from onethread.own_tokens import OwnTokens
+from onethread.settings import Settings
+from onethread.state.cursors import Cursors
+from onethread.state.leases import Leases
+from onethread.state.tokens import Tokens
+
+_log = logs.get_logger(__name__)
+
+ASGI = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+
+
+class Opens(Protocol):
+    """Something that is connected at the start and released at the end: a log, a store."""
+
+    async def open(self) -> None:
+        """Raises Retryable while it cannot be reached."""
+
+    async def close(self) -> None:
+        """Release everything."""
+
+
+class Process:
+    """Add services to it, then `run`. `connectors`: those whose channels it serves."""
+
+    def __init__(self, settings: Settings, name: str, connectors: Mapping[str, type[Connector[Any]]]) -> None:
+        self.settings = settings
+        self.member = os.environ.get("HOSTNAME", socket.gethostname()) + f".{name}"
+        self.keys = assembly.master_keys(settings)
+        self.log = assembly.event_log(settings, f"onethread-{name}")
+        self.state = assembly.state_store(settings)
+        self.blobs = assembly.blob_store(settings)
+        self.channels = assembly.channels(settings, connectors)
+        self.health = Health()
+        self._service = Service()
+        self._routes: list[tuple[str, ASGI]] = []
+        self._opens: list[tuple[str, Opens]] = [("the log", self.log), ("the state store", self.state)]
+        self._prepares: list[Callable[[], Awaitable[object]]] = []
+        self._parts: list[tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]] = []
+        self.http = HttpServer(self._asgi, settings.http.host, settings.http.port)
+        self.ready = asyncio.Event()
+
+    # --- putting together ---
+
+    def opens(self, name: str, what: Opens) -> None:
+        """Open before any part starts, close after all have ended."""
+        self._opens.append((name, what))
+
+    def prepares(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Done once everything is open, before any part starts."""
+        self._prepares.append(work)
+
+    def runs(self, name: str, run: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
+        """A part; see `Service.runs`."""
+        self._parts.append((name, run, stop))
+
+    def mounts(self, prefix: str, app: ASGI) -> None:
+        """Serve paths that begin with `prefix`; the longest prefix wins."""
+        self._routes.append((prefix, app))
+        self._routes.sort(key=lambda route: -len(route[0]))
+
+    def applies_topics(self) -> None:
+        """Create the topics at the start: for the embedded default, where nobody else does."""
+        log = self.settings.log
+        self.prepares(lambda: self.log.apply(topics(log.partitions, log.retention_hours, log.feed_hours)))
+
+    def ingests(self) -> None:
+        """Every edge of the channels: webhooks, polling, streams, mounted applications."""
+        now = lambda: datetime.now(UTC)  # noqa: E731 -- the one clock of this process
+        ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), now=now)
+        leases = Leases(self.state, self.member)
+        lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now))
+        standing = Standing(self.state, now)
+        cursors = Cursors(self.state)
+        polling = PollingHost(lender, leases, cursors, standing, Notes(self.state))
+        stream = StreamHost(lender, leases, cursors, standing)
+        http = self.settings.http
+        webhook = WebhookApp(
+            ingest,
+            public_url=http.public_url,
+            lend=lender.host,
+            wake=polling.wake,
+            standing=standing,
+            body_limit=http.max_body_bytes,
+            admitted=http.max_waiting,
+        )
+        self.mounts("/hooks/", webhook)
+        self.mounts("/apps/", MountedApps(self.channels, lender))
+        self.runs("polling", polling.run, polling.stop)
+        self.runs("streams", stream.run, stream.stop)
+        self._service.closes("connectors' connections", lender.close)
+
+    # --- running ---
+
+    async def run(self) -> bool:
+        """Until asked to stop. False: something did not go in good order, and the process is to be restarted."""
+        self._service.runs("http", self.http.run_until_stopped, self.http.stop)
+        self._service.runs("services", self._serve, self._stop_parts)
+        for path in ("/healthz", "/readyz", "/metrics"):
+            self.mounts(path, self.health)
+        self.health.needs("services", self._is_up)
+        return await self._service.run()
+
+    def stop(self) -> None:
+        """Ask for the end."""
+        self._service.stop()
+
+    async def _serve(self) -> None:
+        for name, what in self._opens:
+            await self._opened(name, what)
+            self._service.closes(name, what.close)
+        for work in self._prepares:
+            await work()
+        self.health.needs("log", lambda: self.log.extents(MESSAGES))
+        self.health.needs("state", lambda: self.state.get("health", "probe"))
+        self.ready.set()
+        _log.info("ready", channels=len(self.channels), url=self.settings.http.public_url)
+        running = [asyncio.create_task(self._named(name, run)) for name, run, _ in self._parts]
+        try:
+            await asyncio.wait(
+                running, return_when=asyncio.FIRST_COMPLETED
+            ) if running else await asyncio.Event().wait()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _named(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await run()
+        except OnethreadError as error:
+            _log.error("a service failed", service=name, reason=str(error))
+        except Exception as error:  # noqa: BLE001 -- said here, once; the process ends with it
+            _log.error("a service failed", service=name, exc_info=error)
+
+    async def _opened(self, name: str, what: Opens) -> None:
+        """Wait for it, saying once why, and once that it is there."""
+        said, delay = "", 0.25
+        while True:
+            try:
+                await what.open()
+            except Retryable as error:
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("waiting", what=name, reason=said)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            else:
+                if said:
+                    _log.info("is there", what=name)
+                return
+
+    async def _stop_parts(self) -> None:
+        self.health.stop()
+        for _, _, stop in reversed(self._parts):
+            await stop()
+
+    async def _is_up(self) -> None:
+        if not self.ready.is_set():
+            raise Retryable("the log and the stores are not open yet")
+
+    async def _asgi(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        path = scope["path"]
+        for prefix, app in self._routes:
+            if path.startswith(prefix):
+                if app is self.health or self.ready.is_set():
+                    await app(scope, receive, send)
+                else:
+                    await send_answer(send, problem(503), {"retry-after": "2"})
+                return
+        await send_answer(send, problem(404))
