@@ -183,13 +183,13 @@ def read(value: bytes, headers: _Headers) -> Event:
 
 
 class _Structured(msgspec.Struct):
-    """A CloudEvent in the JSON event format."""
+    """A CloudEvent in the JSON event format. Empty `data`: there is none."""
 
     specversion: str
     id: str
     source: str
     type: str
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
     data_base64: str | None = None
 
 
@@ -200,7 +200,7 @@ def _structured_data(value: bytes) -> tuple[bytes, bytes]:
     """The data, and the id, of a CloudEvent in structured mode; its own attributes count, not the record's headers."""
     try:
         whole = _structured.decode(value)
-        data = base64.b64decode(whole.data_base64 or "", validate=True) if whole.data is None else bytes(whole.data)
+        data = bytes(whole.data) or base64.b64decode(whole.data_base64 or "", validate=True)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Poison(f"not a CloudEvent in JSON format: {error}") from error
     return data, whole.id.encode()

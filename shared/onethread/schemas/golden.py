@@ -157,7 +157,7 @@ def _about_messages() -> dict[str, Event]:
         "postback": chat(
             "B1", Postback(payload="size", title="Large", target="1700000000.000100", values={"size": "l", "colour": "red"})
         ),
-        "rating": chat("R1", Rating(score=4, scale=5, text="Quick!", target="1700000000.000100")),
+        "rating": chat("R1", Rating(score=4.0, scale=5.0, text="Quick!", target="1700000000.000100")),
     }  # fmt: skip
 
 
