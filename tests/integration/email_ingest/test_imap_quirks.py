@@ -19,6 +19,7 @@ from email_ingest.connectors.imap.settings import Settings
 from onethread.connector import Token
 from onethread.errors import Misconfigured, Poison, Retryable
 from onethread.event import Message
+from onethread.host.faults import Unauthorised
 
 USER = "support@example.com"
 START = '{"uidvalidity":7,"uid":2}'
@@ -152,7 +153,7 @@ async def test_a_token_that_is_refused_is_answered_with_an_empty_line() -> None:
 
     async with scripted(AUTHENTICATE=authenticate) as server:
         server.script[""] = lambda _line: next(challenges).replace(b"A1", tags[0])
-        with pytest.raises(Misconfigured, match=r"settings.oauth_refresh_token"):
+        with pytest.raises(Unauthorised, match=r"settings.oauth_refresh_token"):
             await oauth(server).session(host, "INBOX", None)
     assert server.lines[-1] == b""
 
@@ -160,16 +161,25 @@ async def test_a_token_that_is_refused_is_answered_with_an_empty_line() -> None:
 @pytest.mark.parametrize(
     ("status", "answer", "words"),
     [
-        (400, {"error": "invalid_grant"}, "authorise again"),
         (401, {"error": "invalid_client"}, "settings.oauth_client_id"),
         (400, {"error": "invalid_scope"}, "settings.oauth_scope"),
-        (400, "?", "authorise again"),
     ],
 )
-async def test_consent_taken_back_says_what_to_change(status: int, answer: object, words: str) -> None:
+async def test_wrong_settings_of_oauth_are_named(status: int, answer: object, words: str) -> None:
     async with scripted() as server:
         with pytest.raises(Misconfigured, match=words):
             await oauth(server).session(RecordingHost(http=issuer(status, answer, [])), "INBOX", None)
+
+
+@pytest.mark.parametrize("answer", [{"error": "invalid_grant"}, "?"])
+async def test_consent_that_was_taken_back_is_left_to_the_host(answer: object) -> None:
+    async with scripted() as server:
+        imap = oauth(server)
+        with pytest.raises(httpx.HTTPStatusError):
+            await imap.session(RecordingHost(http=issuer(400, answer, [])), "INBOX", None)
+        last = [step async for step in imap.check(RecordingHost(http=issuer(400, answer, [])))][-1]
+    assert not last.ok
+    assert "authorise again" in last.todo
 
 
 async def test_what_is_no_token_endpoint_is_told() -> None:

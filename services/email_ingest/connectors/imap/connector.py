@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 
+import httpx
+
 from email_ingest.connectors.imap.link import Link
 from email_ingest.connectors.imap.oauth import access_token
 from email_ingest.connectors.imap.reader import Reader, position
@@ -104,6 +106,9 @@ class Imap(Connector[Settings], Stream, Checks):
             yield Step(step, ok=True, todo="" if idles else looks)
         except OnethreadError as error:
             yield Step(step, ok=False, todo=str(error))
+        except httpx.HTTPError as error:
+            todo = f"settings.oauth_token_url, or consent: {type(error).__name__} there; if it stays, authorise again"
+            yield Step(step, ok=False, todo=todo)
         finally:
             link.close()
 

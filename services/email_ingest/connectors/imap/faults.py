@@ -10,6 +10,7 @@ from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 
 from email_ingest.connectors.imap.settings import Settings
 from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
+from onethread.host.faults import Unauthorised
 
 BUSY = ("unavailable", "[limit]", "[inuse]", "temporar", "try again", "too many", "[serverbug]", "internal error")
 """How servers say that a refused login is not the password's fault (RFC 5530, and common words)."""
@@ -74,8 +75,15 @@ def _login(error: Exception, settings: Settings) -> OnethreadError:
     words = said(error)
     if any(sign in words.lower() for sign in BUSY):
         return Retryable(f"{settings.host} cannot log us in now: {words}")
-    change = "settings.oauth_refresh_token" if settings.oauth_refresh_token else "settings.password"
-    return Misconfigured(f"the server refused user {settings.user}: change settings.username or {change} ({words})")
+    if settings.oauth_refresh_token is not None:
+        # Tokens end before their time: the host drops this one, and tries a new one before it asks a person.
+        return Unauthorised(
+            f"the server refused the token of user {settings.user}: if a new one is refused, too, authorise again and "
+            f"change settings.username or settings.oauth_refresh_token ({words})"
+        )
+    return Misconfigured(
+        f"the server refused user {settings.user}: change settings.username or settings.password ({words})"
+    )
 
 
 _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[Any, Settings], OnethreadError]], ...] = (

@@ -28,7 +28,7 @@ class _Refusal(msgspec.Struct):
 
 
 async def access_token(settings: Settings, host: Host) -> str | None:
-    """A token to log in with; None where a password is used. Raises Misconfigured when consent was taken back."""
+    """A token to log in with; None where a password is used. Raises Misconfigured for wrong settings, httpx errors else."""
     if settings.oauth_refresh_token is None:
         return None
 
@@ -52,25 +52,26 @@ async def _renewed(settings: Settings, host: Host, old: Token | None) -> Token:
         response.raise_for_status()
         answer = msgspec.json.decode(response.content, type=_Answer)
     except httpx.HTTPStatusError as error:
-        if error.response.status_code in (400, 401):
-            raise Misconfigured(_refusal(error.response.content)) from error
-        raise
+        if words := _wrong_settings(error.response.content):
+            raise Misconfigured(words) from error
+        raise  # the host knows what it means: consent was taken back, or the server is busy
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Poison("settings.oauth_token_url: what answers there is no OAuth token endpoint") from error
     expires_at = host.now() + timedelta(seconds=answer.expires_in)
     return Token(answer.access_token, expires_at, answer.refresh_token or refresh)
 
 
-def _refusal(content: bytes) -> str:
+def _wrong_settings(content: bytes) -> str:
+    """Which of our settings the server refuses; "" if it is not about them."""
     try:
         code = msgspec.json.decode(content, type=_Refusal).error
     except (msgspec.MsgspecError, UnicodeError):
-        code = ""
-    if code == "invalid_client":
+        return ""
+    if code in ("invalid_client", "unauthorized_client"):
         return "the OAuth server does not know us: change settings.oauth_client_id or settings.oauth_client_secret"
     if code == "invalid_scope":
         return "the OAuth server refuses the scope: change settings.oauth_scope"
-    return "consent was taken back or has expired: authorise again, and change settings.oauth_refresh_token"
+    return ""
 
 
 def xoauth2(user: str, token: str) -> Callable[[bytes], bytes]:
