@@ -1,4 +1,4 @@
-"""The email ingest service: the channels of its connectors, on the edges that the library hosts."""
+"""The email ingest service: one process that serves the channels of this family's connectors, on the library's hosts."""
 
 from onethread import registry
 from onethread.host.process import Process
@@ -7,13 +7,8 @@ from onethread.settings import Settings
 PACKAGE = "email_ingest"
 
 
-def add(process: Process) -> None:
-    """Serve the process's channels."""
-    process.ingests()
-
-
-def process_of(settings: Settings) -> Process:
-    """The service as a process of its own."""
-    process = Process(settings, PACKAGE, registry.connectors([PACKAGE]))
-    add(process)
-    return process
+def process(settings: Settings) -> Process:
+    """The service, to be run."""
+    service = Process(settings, PACKAGE, registry.connectors([PACKAGE]))
+    service.ingests()
+    return service

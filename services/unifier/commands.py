@@ -10,7 +10,7 @@ from onethread.errors import Poison
 from onethread.event import EntriesMove, LinkEnd, LinkSet
 from onethread.identity import canonicalised, digest
 from unifier.merging import Merging
-from unifier.model import EntriesMoved, Entry, Identity, Moved, Opinion, Placement, scoped, tenant_of
+from unifier.model import EntriesMoved, Entry, Identity, Link, LinkKind, Moved, Opinion, Placement, scoped, tenant_of
 from unifier.reading import Reading, identity_of, milliseconds
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands
@@ -142,3 +142,19 @@ class Commands:
         low, high = sorted((source, to))
         opinion = Opinion(link_id("strand", low, high), "strand", (low, high), "apart", milliseconds(fact.at), fact.by)
         await self._merging.opine([opinion])
+
+
+async def link_of(store: ConversationStore, tenant: str, fact: LinkSet) -> Link | None:
+    """The link that a command is about, as stored; None while it is not there, or names messages not stored yet."""
+    ends = []
+    for end in fact.ends:
+        if end.claim:
+            ends.append(identity_of(tenant, canonicalised(end.claim)))
+        else:
+            entry = (await store.entries([scoped(tenant, end.entry_id)])).get(scoped(tenant, end.entry_id))
+            if entry is None:
+                return None
+            ends.append(entry.home)
+    kind: LinkKind = "identity" if fact.ends[0].claim else "strand"
+    wanted = link_id(kind, *ends)
+    return (await store.links([wanted])).get(wanted)

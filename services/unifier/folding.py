@@ -53,7 +53,9 @@ def _said(head: Head, entry: Entry) -> Head:
         created_at=min(head.created_at or entry.at, entry.at) if talk else head.created_at,
         last_at=max(head.last_at, entry.at) if talk else head.last_at,
         waiting_since=waiting,
-        answered_at=max(head.answered_at, entry.at) if is_message and event.direction == "outbound" else head.answered_at,
+        answered_at=max(head.answered_at, entry.at)
+        if is_message and event.direction == "outbound"
+        else head.answered_at,
         message_count=head.message_count + is_message,
         subject=head.subject or subject,
         networks=_with(head.networks, event.network),

@@ -36,7 +36,7 @@ def event_log(settings: Settings, client_id: str) -> EventLog:
         url.removeprefix("kafka://").rstrip("/"),
         client_id=client_id,
         deadline=log.deadline_seconds,
-        replication=log.replication,
+        replication_factor=log.replication,
         security_protocol=log.security,
         sasl_mechanism=log.sasl_mechanism,
         sasl_username=log.username,

@@ -24,7 +24,7 @@ from onethread.errors import Misconfigured, Poison, Rejected, Retryable
 from onethread.event import Attachment, Body, Event, Party
 
 __all__ = [
-    "Answer", "Checks", "Connector", "Downloads", "Host", "Keys", "Lookups", "Media", "Misconfigured", "Mounted",
+    "Answer", "Checks", "Connector", "DeepLinks", "Downloads", "Host", "Keys", "Lookups", "Media", "Misconfigured", "Mounted",
     "Outbound", "Page", "Poison", "Polling", "Raw", "Rejected", "Request", "Retryable", "Sends", "Sent", "Step", "Stream",
     "Subscribes", "Token", "Wake", "WebSocket", "Webhook", "fingerprint", "signed", "utc",
 ]  # fmt: skip
@@ -304,6 +304,14 @@ class Lookups(ABC):
     @abstractmethod
     async def lookup(self, host: Host, locator: str) -> Sequence[Raw]:
         """Records about a locator."""
+
+
+class DeepLinks(ABC):
+    """The channel can be opened by a link that carries a token of ours."""
+
+    @abstractmethod
+    def deep_link(self, token: str) -> str:
+        """The link. Pure."""
 
 
 class Sends(ABC):

@@ -1,0 +1,112 @@
+"""Channels: how each is doing, and probes that say what to change."""
+
+from typing import Annotated
+
+import typer
+
+from all_in_one.context import Context, channels, fail, opened_log, opened_state, opened_store, run, show
+from onethread import assembly
+from onethread.connector import Checks, Step
+from onethread.errors import OnethreadError
+from onethread.host.channel import Channel
+from onethread.host.ingest import Ingest
+from onethread.host.lent import Lender
+from onethread.state.channel_states import ChannelStates
+from onethread.state.leases import Leases
+from onethread.state.tokens import Tokens
+
+app = typer.Typer()
+
+
+@app.command("channels")
+def list_channels(ctx: typer.Context) -> None:
+    """All configured channels with state, reason, and what to do.
+
+    Example: onethread channels
+    """
+
+    async def work() -> list[dict[str, object]]:
+        async with opened_state(ctx.obj) as state:
+            states = {one.channel: one for one in await ChannelStates(state).list()}
+        rows: list[dict[str, object]] = []
+        for one in channels(ctx.obj):
+            now = states.get(one.id)
+            rows.append(
+                {
+                    "id": one.id,
+                    "connector": one.connector.name,
+                    "account": one.account,
+                    "tenant": one.tenant,
+                    "state": now.state if now else "never started",
+                    "since": now.since if now else None,
+                    "reason": now.reason.text if now else "",
+                    "todo": now.reason.todo if now else "",
+                    "hook": hook_url(ctx.obj, one),
+                }
+            )
+        return rows
+
+    rows = run(work())
+    lines = []
+    for row in rows:
+        lines.append(f"{row['id']}  {row['connector']}  {row['account']}  {row['state']}")
+        lines += [f"    {row[name]}" for name in ("reason", "todo") if row[name]]
+    show(ctx.obj, rows, "\n".join(lines) or "no channels: add some under `channels:` in the settings.")
+
+
+def hook_url(ctx: Context, one: Channel) -> str | None:
+    """Where the provider is to call, with the secret part masked; None for channels that nobody calls."""
+    if not one.hook_secret.get_secret_value():
+        return None
+    return f"{ctx.settings.http.public_url.rstrip('/')}/hooks/{one.id}/***"
+
+
+@app.command()
+def check(ctx: typer.Context, channel: Annotated[str, typer.Argument(help="Only this channel.")] = "") -> None:
+    """Check the settings, then log, stores and each channel, step by step; each failure says what to change.
+
+    Example: onethread check chn_mail
+    """
+    found = channels(ctx.obj)
+    wanted = [one for one in found if channel in ("", one.id)]
+    if channel and not wanted:
+        fail(f"there is no channel {channel}; there are: {', '.join(one.id for one in found) or 'none'}")
+    steps = run(_steps(ctx.obj, wanted))
+    lines = [f"{'ok  ' if step.ok else 'FAIL'}  {where}: {step.name}{_todo(step)}" for where, step in steps]
+    document = [{"where": where, "name": step.name, "ok": step.ok, "todo": step.todo} for where, step in steps]
+    show(ctx.obj, document, "\n".join(lines))
+    if not all(step.ok for _, step in steps):
+        raise typer.Exit(1)
+
+
+def _todo(step: Step) -> str:
+    return "" if step.ok else f"\n      {step.todo}"
+
+
+async def _steps(ctx: Context, wanted: list[Channel]) -> list[tuple[str, Step]]:
+    steps = [("settings", Step("settings are valid", ok=True))]
+    for name, opening in (("log", opened_log), ("state", opened_state), ("store", opened_store)):
+        try:
+            async with opening(ctx):
+                steps.append((name, Step("answers", ok=True)))
+        except OnethreadError as error:
+            steps.append((name, Step("answers", ok=False, todo=str(error))))
+    if not all(step.ok for _, step in steps):
+        return steps
+    async with opened_log(ctx) as log, opened_state(ctx) as state:
+        ingest = Ingest(log, assembly.blob_store(ctx.settings), channels(ctx))
+        tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "check"))
+        lender = Lender(ingest, tokens)
+        for one in wanted:
+            steps += [(one.id, step) for step in await _probe(one, lender)]
+        await lender.close()
+    return steps
+
+
+async def _probe(one: Channel, lender: Lender) -> list[Step]:
+    if not isinstance(one.connector, Checks):
+        return [Step("has no probes of its own", ok=True)]
+    try:
+        return [step async for step in one.connector.check(lender.host(one))]
+    except OnethreadError as error:
+        return [Step("probe", ok=False, todo=str(error))]

@@ -1,0 +1,14 @@
+"""The im ingest service: one process that serves the channels of this family's connectors, on the library's hosts."""
+
+from onethread import registry
+from onethread.host.process import Process
+from onethread.settings import Settings
+
+PACKAGE = "im_ingest"
+
+
+def process(settings: Settings) -> Process:
+    """The service, to be run."""
+    service = Process(settings, PACKAGE, registry.connectors([PACKAGE]))
+    service.ingests()
+    return service

@@ -1,0 +1,94 @@
+"""The unifier as a service: the worker, and the conversation API. What to open comes from the settings."""
+
+import asyncio
+
+from onethread import assembly
+from onethread.connector import Sends
+from onethread.host.channel import Channels
+from onethread.host.process import Process
+from onethread.settings import GroupingSettings, Settings
+from unifier.api.app import ChannelInfo, create_app
+from unifier.policy import HOUR, Policies, Policy
+from unifier.store.port import ConversationStore
+from unifier.worker import Worker, wall_clock
+
+
+def conversation_store(settings: Settings) -> ConversationStore:
+    """The store that `store.url` names. Raises Misconfigured for a URL of no adapter."""
+    url = settings.store.url.get_secret_value()
+    if url.startswith(assembly.DATABASE_PREFIXES):
+        from unifier.store.mongo import MongoConversations
+
+        return MongoConversations(url, settings.store.database)
+    from unifier.store.sqlite import SqliteConversations
+
+    return SqliteConversations(assembly.store_folder(settings) / "conversations.sqlite")
+
+
+def policies(settings: Settings) -> Policies:
+    """Grouping by channel, else tenant, else the default; what one level leaves open comes from the next."""
+    default = _policy(settings.grouping, Policy())
+    tenants = {name: _policy(tenant, default) for name, tenant in settings.tenants.items()}
+    channels = {
+        (one.tenant, one.id): _policy(one, tenants.get(one.tenant, default))
+        for one in settings.channels
+        if one.grouping or one.idle_hours
+    }
+    return Policies(default, tenants, channels)
+
+
+def _policy(said: GroupingSettings, otherwise: Policy) -> Policy:
+    window = int(said.idle_hours * HOUR) if said.idle_hours else otherwise.window
+    return Policy(grouping=said.grouping or otherwise.grouping, window=window)
+
+
+def add_worker(process: Process) -> None:
+    """One worker of the group in this process."""
+    store = conversation_store(process.settings)
+    process.opens("the conversation store", store)
+    process.prepares(store.create_indexes)
+    worker = Worker(process.log, store, process.blobs, member=process.member, policies=policies(process.settings))
+    stop = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def run() -> None:
+        try:
+            await worker.run(stop)
+        finally:
+            ended.set()
+
+    async def finish() -> None:
+        stop.set()
+        if process.ready.is_set():
+            await ended.wait()
+
+    process.runs("unifier", run, finish)
+
+
+def add_api(process: Process, channels: Channels) -> None:
+    """The conversation API, on the process's HTTP entrance."""
+    store = conversation_store(process.settings)
+    process.opens("the conversation store", store)
+    names = {one.id: one.name for one in process.settings.channels}
+    shown = [
+        ChannelInfo(
+            id=one.id,
+            tenant=one.tenant,
+            name=names.get(one.id, ""),
+            connector=one.connector.name,
+            network=one.network,
+            account=one.account,
+            abilities=("reply",) if isinstance(one.connector, Sends) else (),
+        )
+        for one in channels
+    ]
+    keys = [key.get_secret_value().encode() for key in process.keys]
+    process.mounts("/", create_app(store, process.state, process.blobs, shown, cursor_keys=keys, now=wall_clock))
+
+
+def process(settings: Settings, channels: Channels) -> Process:
+    """The unifier as a process of its own: worker and API. `channels`: all there are, which the API shows."""
+    service = Process(settings, "unifier", {})
+    add_worker(service)
+    add_api(service, channels)
+    return service
