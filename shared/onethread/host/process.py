@@ -17,13 +17,14 @@ from onethread.errors import OnethreadError, Retryable
 from onethread.host.health import Health
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
-from onethread.host.lifecycle import Service
+from onethread.host.lifecycle import Service, nothing
 from onethread.host.mounted import MountedApps
 from onethread.host.polling import PollingHost
 from onethread.host.problems import problem, send_answer
 from onethread.host.server import HttpServer
 from onethread.host.standing import Standing
 from onethread.host.stream import StreamHost
+from onethread.host.subscribing import Subscriptions
 from onethread.host.wakes import Notes
 from onethread.host.webhook import WebhookApp
 from onethread.log.topics import MESSAGES, topics
@@ -64,6 +65,7 @@ class Process:
         self._routes: list[tuple[str, ASGI]] = []
         self._opens: list[tuple[str, Opens]] = [("the log", self.log), ("the state store", self.state)]
         self._prepares: list[Callable[[], Awaitable[object]]] = []
+        self._finishes: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._parts: list[tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]] = []
         self.http = HttpServer(self._asgi, settings.http.host, settings.http.port)
         self.ready = asyncio.Event()
@@ -116,7 +118,8 @@ class Process:
         self.mounts("/apps/", MountedApps(self.channels, lender))
         self.runs("polling", polling.run, polling.stop)
         self.runs("streams", stream.run, stream.stop)
-        self._service.closes("connectors' connections", lender.close)
+        self.runs("subscriptions", Subscriptions(lender, leases, standing, http.public_url).run, nothing)
+        self._finishes += [("connectors' connections", lender.close), ("webhooks", webhook.stop)]
 
     # --- running ---
 
@@ -137,6 +140,8 @@ class Process:
         for name, what in self._opens:
             await self._opened(name, what)
             self._service.closes(name, what.close)
+        for name, finish in self._finishes:  # closed the last first: what still writes, before what it writes to
+            self._service.closes(name, finish)
         for work in self._prepares:
             await work()
         self.health.needs("log", lambda: self.log.extents(MESSAGES))

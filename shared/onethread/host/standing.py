@@ -20,6 +20,8 @@ _log = get_logger(__name__)
 
 ENTRANCE = "(webhook)"
 """The part that is the channel's webhook; pulls are named by their resource."""
+SUBSCRIPTION = "(subscription)"
+"""The part that is its registration at the provider."""
 _PARTS = "channel_parts"
 _PAUSES = "channel_pauses"
 _WORST_FIRST: tuple[State, ...] = ("paused", "auth_required", "failing", "degraded", "starting", "healthy")
