@@ -69,10 +69,10 @@ def canonical(kind: str, value: str) -> str:
 
 def canonical_email(address: str) -> str:
     """Lower case, the domain in its ASCII form (IDNA). No provider's private rules (dots, plus): those guess."""
-    local, _, domain = address.rpartition("@")
+    local, _, domain = address.rstrip(".").rpartition("@")
     with suppress(UnicodeError):  # no domain that DNS could hold is compared as it is
         domain = domain.encode("idna").decode("ascii")
-    domain = domain.lower().rstrip(".")
+    domain = domain.lower().rstrip(".")  # again: IDNA knows other full stops
     if not local or not domain or any(c.isspace() for c in domain):
         return ""
     return unicodedata.normalize("NFC", f"{local.lower()}@{domain}")
