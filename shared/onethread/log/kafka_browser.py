@@ -63,7 +63,8 @@ class KafkaBrowser:
             consumer.resume(place)
         else:
             consumer.assign([place])
-        consumer.seek(place, offsets.start)
+        if await consumer.position(place) != offsets.start:  # else what it has read ahead is kept
+            consumer.seek(place, offsets.start)
         found: list[Record] = []
         try:
             # By the position, not by the records: markers of foreign transactions take offsets, too.

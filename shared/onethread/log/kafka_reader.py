@@ -6,7 +6,7 @@ present generation. So each poll notes the rebalance it belongs to, and a commit
 # ruff: noqa: SLF001  # whether a member was removed from its group is not in aiokafka's public API
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
@@ -21,7 +21,7 @@ from onethread.log.port import Reader, Record, TopicPartition
 _GRACE = 0.5  # seconds a poll may take longer than asked
 
 
-class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+class KafkaReader(Reader):
     """Made by `KafkaLog.join`. `deadline` and `session_timeout` are in seconds."""
 
     def __init__(
@@ -42,7 +42,6 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
         self._member_id = ""
         self._rebalances = 0
         self._polled_in = -1  # the rebalance that what was polled last belongs to
-        self._held: frozenset[TopicPartition] = frozenset()
         self._settled = asyncio.Event()  # no rebalance is under way
         self._committing = asyncio.Lock()
         self._replaced = False
@@ -65,7 +64,7 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
 
     async def start(self, topics: list[str]) -> None:
         """Join; returns with an assignment, perhaps an empty one. Raises Retryable when that takes too long."""
-        self._consumer.subscribe(topics, listener=self)
+        self._consumer.subscribe(topics, listener=_Rebalances(self._revoked, self._assigned))
         doing = f"Joining {self._group}"
         try:
             async with asyncio.timeout(self._deadline + self._session_timeout):
@@ -82,7 +81,9 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
     @property
     def assignment(self) -> frozenset[TopicPartition]:
         """The partitions this member holds now; none while a rebalance is under way."""
-        return self._held
+        if self._consumer._subscription.reassignment_in_progress:
+            return frozenset()
+        return frozenset(TopicPartition(*place) for place in self._consumer.assignment())
 
     async def poll(self, limit: int = 500, wait: float = 1.0) -> list[Record]:
         """See the port. Raises Misconfigured when another member of the same name took over."""
@@ -102,12 +103,10 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
     async def _poll(self, limit: int, end: float) -> list[Record]:
         await self._settled.wait()
         self._check()
-        rebalance = self._rebalances
         left = max(end - asyncio.get_running_loop().time(), 0)
         batches = await self._consumer.getmany(timeout_ms=round(left * 1000), max_records=limit)
-        if rebalance != self._rebalances:
-            return []  # read for the old assignment; in the new one it comes again, from the commit on
-        self._polled_in = rebalance
+        # Not the rebalance it began in: it waits through one, and what it returns is of the assignment of this very moment.
+        self._polled_in = self._rebalances
         return [record_of(each) for batch in batches.values() for each in batch]
 
     def _check(self) -> None:
@@ -123,17 +122,15 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
 
         Raises Unconfirmed when Kafka does not answer: it may be saved or not.
         """
-        # A rebalance waits for this lock (`on_partitions_revoked`), so that the commit goes out in the generation it was
+        # A rebalance waits for this lock (`_revoked`), so that the commit goes out in the generation it was
         # checked in, however long the coordinator has to be looked for.
         async with self._committing:
-            if foreign := [place for place in offsets if place not in self._held]:
-                raise Conflict(
-                    f"{self._member} does not hold {foreign[0].topic}/{foreign[0].partition} now: poll again."
-                )
             if self._polled_in != self._rebalances:
                 raise Conflict(
                     f"The partitions of {self._group} were dealt anew since {self._member} read: poll again."
                 )
+            if foreign := offsets.keys() - self.assignment:
+                raise Conflict(f"{self._member} does not hold {sorted(foreign)}: commit what it polled.")
             await self._commit(offsets)
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -152,7 +149,7 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
     async def rewind(self) -> None:
         """See the port."""
         # Not seek_to_committed: it leaves partitions alone that were never committed.
-        rebalance, held = self._rebalances, self._held
+        rebalance, held = self._rebalances, self.assignment
         starts = await self._bounds("beginning_offsets", held)
         starts.update(await self._admin.commits(self._group, held))
         if rebalance == self._rebalances:  # else every position was set anew by now
@@ -161,7 +158,7 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
 
     async def lag(self) -> dict[TopicPartition, int]:
         """See the port."""
-        held = self._held
+        held = self.assignment
         begins, ends = await self._bounds("beginning_offsets", held), await self._bounds("end_offsets", held)
         commits = await self._admin.commits(self._group, held)
         return {place: max(ends[place] - max(commits.get(place, 0), begins[place]), 0) for place in held}
@@ -172,13 +169,10 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
         found = await patiently(f"Reading the extents of {self._group}", self._deadline, lambda: ask(wanted))
         return {TopicPartition(*place): offset for place, offset in found.items()}
 
-    # --- called by aiokafka, in its own task ---
-
-    async def on_partitions_revoked(self, revoked: set[KafkaPlace]) -> None:  # noqa: ARG002  # aiokafka's signature
+    async def _revoked(self) -> None:
         """A rebalance begins: what was polled is no longer this member's to commit."""
         self._settled.clear()
         self._rebalances += 1
-        self._held = frozenset()
         async with self._committing:
             pass  # one that is on its way was for the generation that ends now
         if await self._is_replaced():
@@ -188,10 +182,9 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
             # aiokafka's task here: an Exception would only be logged.
             raise asyncio.CancelledError
 
-    async def on_partitions_assigned(self, assigned: set[KafkaPlace]) -> None:
+    async def _assigned(self) -> None:
         """A rebalance ended."""
         self._member_id = self._consumer._coordinator.member_id
-        self._held = frozenset(TopicPartition(*place) for place in assigned)
         self._settled.set()
 
     async def _is_replaced(self) -> bool:
@@ -203,6 +196,20 @@ class KafkaReader(Reader, ConsumerRebalanceListener):  # type: ignore[misc]  # a
         except OnethreadError:
             return False  # nobody can be asked: then joining again cannot do harm either, and tries until somebody can
         return members.get(self._member, self._member_id) != self._member_id
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """What aiokafka calls, in its own task, before it joins a group again and after."""
+
+    def __init__(self, revoked: Callable[[], Awaitable[None]], assigned: Callable[[], Awaitable[None]]) -> None:
+        self._revoked = revoked
+        self._assigned = assigned
+
+    async def on_partitions_revoked(self, revoked: set[KafkaPlace]) -> None:  # noqa: ARG002  # all of them, always
+        await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: set[KafkaPlace]) -> None:  # noqa: ARG002  # the consumer knows them
+        await self._assigned()
 
 
 def record_of(found: Any) -> Record:
