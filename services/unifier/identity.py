@@ -61,11 +61,12 @@ def pairs(reading: Reading) -> Iterator[LinkWish]:
 
 
 def _pair(reading: Reading, one: Claim, other: Claim) -> Iterator[LinkWish]:
-    weaker = min((one, other), key=lambda claim: strength(claim.evidence))
+    # Of two as strong, the further claim names the link: it is what the event brings beside the party's own identity.
+    weaker = min((other, one), key=lambda claim: strength(claim.evidence))
     ends = identity_of(reading.tenant, one), identity_of(reading.tenant, other)
     if strength(weaker.evidence) == Strength.HINT or ends[0] == ends[1]:
         return
-    rule = weaker.evidence if weaker.evidence != "provider" else other.evidence
+    rule = weaker.evidence if weaker.evidence != "provider" else one.evidence
     counts = strength(weaker.evidence) == Strength.VERIFIED
     yield wish(*ends, Evidence(rule=rule, counts=counts, entry_id=reading.id, at=reading.at), kind="identity")
 
