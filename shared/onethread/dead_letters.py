@@ -14,8 +14,11 @@ from onethread.connector import Raw
 from onethread.errors import Poison
 from onethread.event import Moment, Struct
 from onethread.identity import digest
-from onethread.log.port import Draft, EventLog, TopicPartition
+from onethread.log.port import Draft, EventLog, Record, TopicPartition
 from onethread.log.topics import DEAD_LETTERS
+from onethread.logs import get_logger
+
+_log = get_logger(__name__)
 
 INLINE_BYTES = 64 * 1024
 """Originals above this lie in the blob store."""
@@ -133,17 +136,27 @@ def decode(value: bytes) -> DeadLetter:
 
 
 async def read_all(log: EventLog) -> AsyncIterator[DeadLetter]:
-    """Each dead letter once, oldest first within a partition. Raises Poison for a record that is none."""
+    """Each dead letter once, oldest first within a partition. A record that is none is said, and passed over."""
     seen: set[str] = set()
     for partition, extent in sorted((await log.extents(DEAD_LETTERS)).items()):
         offset = extent.begin
         while offset < extent.end and (records := await log.fetch(TopicPartition(DEAD_LETTERS, partition), offset)):
             offset = records[-1].offset + 1
             for record in records:
-                letter = decode(record.value)
-                if letter.id not in seen:
+                letter = _read(record)
+                if letter is not None and letter.id not in seen:
                     seen.add(letter.id)
                     yield letter
+
+
+def _read(record: Record) -> DeadLetter | None:
+    try:
+        return decode(record.value)
+    except Poison as error:
+        _log.warning(
+            "not a dead letter", topic=record.topic, partition=record.partition, offset=record.offset, error=error
+        )
+        return None
 
 
 async def find(log: EventLog, prefix: str) -> list[DeadLetter]:

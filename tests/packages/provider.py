@@ -28,6 +28,7 @@ class Provider:
         self.holding.set()
         self.acks: list[str] = []
         self.sessions = 0
+        self.open = 0
         self.hang_up_after: int | None = None
         self.app = FastAPI()
         self.app.add_api_route("/messages", self.messages)
@@ -60,6 +61,7 @@ class Provider:
     async def live(self, socket: WebSocket) -> None:
         await socket.accept()
         self.sessions += 1
+        self.open += 1
         sent = int(socket.query_params["after"] or 0)
         begun = sent
         try:
@@ -74,6 +76,8 @@ class Provider:
             await socket.close(1012)
         except (WebSocketDisconnect, RuntimeError):
             return
+        finally:
+            self.open -= 1
 
     async def _ended(self, socket: WebSocket, scope: anyio.CancelScope) -> None:
         try:

@@ -53,7 +53,7 @@ class Health:
                 there = await asyncio.gather(*[self._answers(name) for name in names])
                 missing = tuple(name for name, good in zip(names, there, strict=True) if not good)
                 if missing != self._missing:
-                    _log.warning("ready" if not missing else "not ready", missing=missing)
+                    (_log.warning if missing else _log.info)("not ready" if missing else "ready", missing=missing)
                 self._missing, self._asked_at = missing, asyncio.get_running_loop().time()
         return (*self._missing, *(("stopping",) if self._stopping else ()))
 

@@ -46,7 +46,7 @@ class Standing:
         self._store, self._now = store, now
         self._states = ChannelStates(store)
         self._known: dict[tuple[str, str], Part] = {}
-        self._saying: set[asyncio.Task[None]] = set()
+        self._saying: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def report(
         self,
@@ -76,16 +76,17 @@ class Standing:
             await self.report(channel_id, part, "starting")
 
     def report_soon(self, channel_id: str, part: str, state: State, reason: Reason | None = None) -> None:
-        """`report`, for those who have no time to wait for the store."""
-        if self._known.get((channel_id, part)) != Part(state, reason or Reason()):
+        """`report`, for those who have no time to wait for the store; one at a time, however long it is away."""
+        key = (channel_id, part)
+        if key not in self._saying and self._known.get(key) != Part(state, reason or Reason()):
             task = asyncio.create_task(self.report(channel_id, part, state, reason))
-            self._saying.add(task)
-            task.add_done_callback(self._saying.discard)
+            self._saying[key] = task
+            task.add_done_callback(lambda _: self._saying.pop(key, None))
 
     async def said(self) -> None:
         """Wait for what `report_soon` began."""
         while self._saying:
-            await asyncio.wait(self._saying)
+            await asyncio.wait(self._saying.values())
 
     async def forget(self, channel_id: str, part: str) -> None:
         """The part is no more: the provider has no such inbox any longer. Raises Retryable."""

@@ -17,9 +17,6 @@ from onethread.host.pulling import PullHost, cancelled
 from onethread.host.trouble import Trouble
 from onethread.state.leases import Lease
 
-_PAUSED_EVERY = 5.0
-"""Seconds between looks whether a person paused the channel."""
-
 
 class StreamHost(PullHost):
     """Runs `Stream.session` of all channels that use it."""
@@ -68,7 +65,7 @@ class StreamHost(PullHost):
         """Wait for its end; True if it lived long enough to call it working. A pause ends it."""
         wait, lived = self.pace.settled, False
         while not (await asyncio.wait({session}, timeout=wait))[0]:
-            wait, lived = _PAUSED_EVERY, True
+            wait, lived = self.pace.contend, True
             await trouble.worked(lent.emitted.degraded if lent.emitted is not None else "")
             if await self.standing.paused(channel.id):
                 session.cancel()

@@ -158,10 +158,8 @@ async def test_ready_names_what_is_missing_and_alive_what_is_stuck() -> None:
         assert (await client.get("/readyz")).json()["missing"] == ["stopping"]
         metrics.BUGS.add("chn_x", "normalize")
         exposed = (await client.get("/metrics")).text
-        assert (
-            '# TYPE onethread_connector_bugs_total counter\nonethread_connector_bugs_total{channel_id="chn_x"'
-            in exposed
-        )
+        assert "# TYPE onethread_connector_bugs_total counter\n" in exposed
+        assert 'onethread_connector_bugs_total{channel_id="chn_x",stage="normalize"}' in exposed
         assert (await client.get("/x")).status_code == 404
 
 

@@ -110,6 +110,10 @@ async def test_a_paused_session_is_closed(kit: Kit, provider: Provider) -> None:
         assert provider.sessions == 0
         await kit.standing.resume("chn_live")
         await until(lambda: provider.sessions == 1)
+        await until(lambda: is_in(kit, "healthy"))
+        await kit.standing.pause("chn_live")
+        await until(lambda: provider.open == 0)
+        assert provider.sessions == 1
 
 
 class Broken(AcmeStream):
