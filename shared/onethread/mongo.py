@@ -3,7 +3,8 @@
 Every write is acknowledged by a majority and its journal; every read asks the primary for what a majority has. Sessions are
 left to the driver: a causally consistent one must not be shared by concurrent tasks, and adds nothing here. A write is
 acknowledged by a majority only through the current primary, whose newer election the driver then knows; so a later read of
-the same client never goes back to a primary that was deposed, and a majority read there contains that write.
+the same client never goes back to a primary that was deposed, and a majority read there contains that write. The same holds for a
+write that was refused or changed nothing: the server waits until a majority has what it met.
 
 Only commands of the Stable API, version 1, are used (https://www.mongodb.com/docs/manual/reference/stable-api/): a newer server
 that still speaks it cannot change what they mean.

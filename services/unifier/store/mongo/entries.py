@@ -1,8 +1,9 @@
 """Entries in MongoDB: insert, move, and every way they are read. It knows one collection; who asks is not its matter."""
 
+import asyncio
 from collections.abc import Collection as Several
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, groupby
 from typing import Any, Literal
 
 import msgspec
@@ -96,25 +97,32 @@ class Entries:
         document = await self._collection.find_one({"_id": entry_id})
         return entry_of(document) if document else None
 
-    async def run(self, strand: str, after: int, limit: int) -> list[Entry]:
+    async def run(self, strand: str, after: int, limit: int, kinds: Several[str] | None = None) -> list[Entry]:
         """Entries of one strand after a seq."""
-        return await self.runs({strand: after}, limit, None)
+        if not limit:
+            return []
+        seqs = {"$gt": after}
+        if kinds is None:
+            seqs["$lte"] = (
+                after + limit
+            )  # a strand has no holes: this is the page, whatever the server makes of the limit
+        where = {"strand": strand, "seq": seqs, **_of_kinds(kinds)}
+        return await self._find(where, sort=[("seq", 1)], limit=limit)
 
     async def runs(self, after: Mapping[str, int], limit: int, kinds: Several[str] | None) -> list[Entry]:
-        """Entries of several strands, each after its seq, by (strand, seq)."""
-        if not after or not limit:
-            return []
-        return await self._find({**_after(after), **_of_kinds(kinds)}, sort=[("strand", 1), ("seq", 1)], limit=limit)
+        """Entries of several strands, each after its seq, by (strand, seq). The strands are one conversation's, so they are few."""
+        found = await asyncio.gather(*(self.run(strand, after[strand], limit, kinds) for strand in sorted(after)))
+        return list(chain.from_iterable(found))[:limit]
 
     async def unfolded(self, through: Mapping[str, int]) -> dict[str, list[Entry]]:
-        """All entries of each strand after its seq, in order."""
-        found: dict[str, list[Entry]] = {strand: [] for strand in through}
-        if through:
-            for entry in await self._find(_after(through)):
-                found[entry.strand].append(entry)
-        for entries in found.values():
-            entries.sort(key=lambda entry: entry.seq)
-        return found
+        """All entries of each strand after its seq, in order.
+
+        One index range a strand, asked for at the same time: a single `$or` of all pairs is a plan that not every server finds.
+        """
+        queries = [
+            self._find({"strand": strand, "seq": {"$gt": seq}}, sort=[("seq", 1)]) for strand, seq in through.items()
+        ]
+        return dict(zip(through, await asyncio.gather(*queries), strict=True))
 
     async def about(self, targets: Several[str]) -> list[Entry]:
         """Entries about one of these messages, eldest first."""
@@ -125,20 +133,26 @@ class Entries:
         self, strands: Several[str], before: Position | None, limit: int, kinds: Several[str] | None
     ) -> list[Entry]:
         """Entries read in these strands, newest first."""
-        if not strands or not limit:
+        if not limit:
             return []
-        where: Document = {"home": each(strands), **_of_kinds(kinds)}
-        if before is not None:
-            where["at"] = {"$lte": before.at}  # bounds the index; the next line only looks at equal times
-            where["$or"] = [{"at": {"$lt": before.at}}, {"_id": {"$lt": before.id}}]
-        return await self._find(where, sort=[("at", -1), ("_id", -1)], limit=limit)
+        pages = await asyncio.gather(*(self._page(strand, before, limit, kinds) for strand in sorted(set(strands))))
+        newest = sorted(chain.from_iterable(pages), key=lambda entry: (entry.at, entry.id), reverse=True)
+        return newest[:limit]
+
+    async def _page(
+        self, strand: str, before: Position | None, limit: int, kinds: Several[str] | None
+    ) -> Iterable[Entry]:
+        where: Document = {"home": strand, **_of_kinds(kinds)}
+        order = [("at", -1), ("_id", -1)]
+        if before is None:
+            return await self._find(where, sort=order, limit=limit)
+        # Two ranges of the index; as one condition it would need an `$or`.
+        same, earlier = {"at": before.at, "_id": {"$lt": before.id}}, {"at": {"$lt": before.at}}
+        parts = (self._find(where | part, sort=order, limit=limit) for part in (same, earlier))
+        return chain.from_iterable(await asyncio.gather(*parts))
 
     async def _find(self, where: Document, **options: Any) -> list[Entry]:
         return [entry_of(document) for document in await self._collection.find(where, fields=_LEAN, **options)]
-
-
-def _after(seqs: Mapping[str, int]) -> Document:
-    return {"$or": [{"strand": strand, "seq": {"$gt": seq}} for strand, seq in seqs.items()]}
 
 
 def _of_kinds(kinds: Several[str] | None) -> Document:

@@ -1,5 +1,6 @@
 """Heads in MongoDB, the collection `conversations`: conditional folds, and the lists of the API."""
 
+import asyncio
 import secrets
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
@@ -58,11 +59,14 @@ class Heads:
             where["_id"] = {"$gt": max(after.id if after else "", f"{tenant}/"), "$lt": f"{tenant}0"}
             return await self._find(where, sort=[("_id", 1)], limit=limit)
         where["tenant"] = tenant
-        if after is not None:
-            before = where.setdefault("last_at", {})
-            before["$lte"] = after.at
-            where["$or"] = [{"last_at": {"$lt": after.at}}, {"_id": {"$lt": after.id}}]
-        return await self._find(where, sort=[("last_at", -1), ("_id", -1)], limit=limit)
+        newest = [("last_at", -1), ("_id", -1)]
+        if after is None:
+            return await self._find(where, sort=newest, limit=limit)
+        # Two ranges of the index; as one condition it would need an `$or`.
+        same = {"$and": [where, {"last_at": after.at, "_id": {"$lt": after.id}}]}
+        earlier = {"$and": [where, {"last_at": {"$lt": after.at}}]}
+        parts = await asyncio.gather(*(self._find(part, sort=newest, limit=limit) for part in (same, earlier)))
+        return [head for part in parts for head in part][:limit]
 
     async def _find(self, where: Document, **options: Any) -> list[Head]:
         return [head_of(document) for document in await self._collection.find(where, **options)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from onethread.errors import Retryable
-from onethread.mongo import Collection, Document, UpdateOne
+from onethread.mongo import Collection, Document, InsertOne, Operation, UpdateOne
 from unifier.model import Clock, ClockClaim, ClockId, Span, tenant_of
 from unifier.store.mongo.documents import clock_id, clock_key, clocks_of, each, field_of, strand_of
 
@@ -23,17 +23,17 @@ class Keys:
         by_clock: dict[ClockId, list[ClockClaim]] = {}
         for claim in clocks:
             by_clock.setdefault(claim.id, []).append(claim)
-        operations = [
-            UpdateOne({"_id": key}, {"$setOnInsert": {"strand": strand}}, upsert=True) for key, strand in keys.items()
-        ]
-        operations += [
+        operations: list[Operation] = [
             UpdateOne({"_id": clock_key(clock)}, _widening(claims), upsert=True) for clock, claims in by_clock.items()
         ]
+        # A key that is there already refuses the insert, and keeps its strand.
+        inserts: list[Operation] = [InsertOne({"_id": key, "strand": strand}) for key, strand in keys.items()]
         for _ in range(_ROUNDS):
-            lost = (await self._collection.write(operations)).duplicates
-            if not lost:
+            lost = (await self._collection.write(operations + inserts)).duplicates
+            # Two upserts of one new clock met: the second attempt finds it.
+            operations, inserts = [operations[place] for place in lost if place < len(operations)], []
+            if not operations:
                 return
-            operations = [operations[place] for place in lost]  # two upserts of one new `_id` met
         raise Retryable("the keys of a batch could not be claimed: too many workers at once; it is tried again.")
 
     async def keys(self, ids: Several[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from onethread.mongo import Collection, Document, UpdateOne
+from onethread.mongo import Collection, Document, InsertOne, UpdateOne
 from unifier.model import Identity, Link, LinkWish, Opinion, Profile
 from unifier.store.mongo.documents import each, evidence_field, fields_of, identity_of, link_of
 
@@ -17,8 +17,8 @@ class Identities:
         self._collection = collection
 
     async def add(self, identities: Iterable[Identity]) -> None:
-        """Insert those that are missing. Who loses a race is content: the other inserted it."""
-        await self._collection.write([UpdateOne({"_id": one.id}, _insertion(one), upsert=True) for one in identities])
+        """Insert those that are missing; one that is there already refuses the insert, and stays as it is."""
+        await self._collection.write([InsertOne(_document(one)) for one in identities])
 
     async def by_id(self, ids: Several[str]) -> dict[str, Identity]:
         """Identities by id."""
@@ -52,8 +52,8 @@ class Identities:
         await self._collection.write(operations)
 
 
-def _insertion(one: Identity) -> Document:
-    return {"$setOnInsert": fields_of(one) | {"profile": _profile(one.profile)}}
+def _document(one: Identity) -> Document:
+    return fields_of(one) | {"_id": one.id, "profile": _profile(one.profile)}
 
 
 def _profile(profile: Profile) -> Document:
