@@ -27,15 +27,23 @@ class Database:
     """One file: `write` and `read` run a function on a connection, each in a transaction, off the event loop.
 
     `setting`: the setting that names the file, for messages. `deadline`: seconds until an operation counts as failed.
-    `prepare` is run once at every opening, as the first write: it makes the tables that are missing.
+    `prepare` is run once at every opening, as the first write: it makes the tables that are missing. `vet` looks at the file
+    before that, while not one byte of it is changed, and raises if it is not to be.
     """
 
     def __init__(
-        self, path: str | Path, *, setting: str, prepare: Job[object] | None = None, deadline: float = 10.0
+        self,
+        path: str | Path,
+        *,
+        setting: str,
+        prepare: Job[object] | None = None,
+        vet: Job[object] | None = None,
+        deadline: float = 10.0,
     ) -> None:
         self.path = Path(path)
         self._setting = setting
         self._prepare = prepare
+        self._vet = vet or _probe
         self._deadline = deadline
         self._workers: tuple[Worker, Worker] | None = None
 
@@ -43,8 +51,8 @@ class Database:
         """Make file and folders if needed, and see that both connections work."""
         if self._workers is not None:
             return
-        writer = Worker(self.path, "BEGIN IMMEDIATE", self._deadline, self._setting)
-        reader = Worker(self.path, "BEGIN DEFERRED", self._deadline, self._setting)
+        writer = Worker(self.path, "BEGIN IMMEDIATE", self._deadline, self._setting, self._vet)
+        reader = Worker(self.path, "BEGIN DEFERRED", self._deadline, self._setting, self._vet)
         try:
             # One after the other: two connections that make one new file at once can find it locked.
             writer.start()
@@ -95,9 +103,15 @@ class Worker:
     """
 
     def __init__(
-        self, path: Path, begin: Literal["BEGIN IMMEDIATE", "BEGIN DEFERRED"], deadline: float, setting: str
+        self,
+        path: Path,
+        begin: Literal["BEGIN IMMEDIATE", "BEGIN DEFERRED"],
+        deadline: float,
+        setting: str,
+        vet: Job[object],
     ) -> None:
         self._path = path
+        self._vet = vet
         self._begin = begin
         self._deadline = deadline
         self._setting = setting
@@ -142,7 +156,7 @@ class Worker:
 
     def _serve(self) -> None:
         try:
-            connection = _connect(self._path, self._deadline, self._setting)
+            connection = _connect(self._path, self._deadline, self._setting, self._vet)
             connection.execute(f"PRAGMA query_only = {self._begin == 'BEGIN DEFERRED'}")
         except (sqlite3.Error, OnethreadError) as error:
             self._refuse_all(error)
@@ -201,7 +215,7 @@ async def _close(*workers: Worker) -> None:
         await worker.close()
 
 
-def _connect(path: Path, deadline: float, setting: str) -> sqlite3.Connection:
+def _connect(path: Path, deadline: float, setting: str, vet: Job[object]) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Customers' messages: nobody else's to read. The -wal and -shm files take their rights from this one.
@@ -212,6 +226,7 @@ def _connect(path: Path, deadline: float, setting: str) -> sqlite3.Connection:
     try:
         # Shorter than the deadline: "locked" is certain that nothing was written, a deadline that passes is not.
         connection.execute(f"PRAGMA busy_timeout = {int(deadline * 800)}")
+        vet(connection)
         _use_wal(connection, time.monotonic() + deadline * 0.8)
         connection.execute("PRAGMA synchronous = FULL")  # in WAL, NORMAL could lose acknowledged writes with the power
         connection.execute("PRAGMA temp_store = MEMORY")

@@ -219,11 +219,7 @@ def _of_a_newer_version(path: Path) -> None:
     connection.close()
 
 
-def _folder(path: Path) -> None:
-    path.mkdir()
-
-
-@pytest.mark.parametrize("spoil", [_garbage, _somebody_elses, _of_a_newer_version, _folder])
+@pytest.mark.parametrize("spoil", [_garbage, _somebody_elses, _of_a_newer_version])
 async def test_a_file_that_is_no_log_is_misconfigured_and_left_as_it_is(
     path: Path, spoil: Callable[[Path], None]
 ) -> None:
@@ -236,10 +232,11 @@ async def test_a_file_that_is_no_log_is_misconfigured_and_left_as_it_is(
     assert _bytes_of(path) == before
 
 
-async def test_a_folder_that_cannot_be_made_is_misconfigured(tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_made_is_retryable_and_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Misconfigured, match=r"log\.url"):
-        await SqliteLog(tmp_path / "file" / "log.sqlite").open()
+    for path in (tmp_path / "file" / "log.sqlite", tmp_path):
+        with pytest.raises(Retryable, match=r"log\.url"):
+            await SqliteLog(path).open()
 
 
 async def test_it_can_be_closed_and_opened_again(path: Path) -> None:

@@ -23,8 +23,8 @@ from onethread.log.bell import Bell
 from onethread.log.drafts import refuse_oversized, size
 from onethread.log.port import Draft, EventLog, Extent, Reader, Record, Topic, TopicPartition
 from onethread.log.sqlite_groups import Me
-from onethread.log.sqlite_reader import SqliteReader, Workers
-from onethread.log.sqlite_worker import SqliteWorker
+from onethread.log.sqlite_reader import SqliteReader
+from onethread.sqlite import Database
 
 _log = structlog.get_logger(__name__)
 
@@ -54,40 +54,27 @@ class SqliteLog(EventLog):
         self._clock = clock
         self._bell = Bell.of(path)
         self._admission = Admission(_PENDING_BYTES)
-        self._connections: Workers | None = None
+        self._database = Database(path, setting="log.url", prepare=records.prepare, vet=records.vet, deadline=deadline)
         self._pruning: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """See the port."""
-        if self._connections is not None:
-            return
-        write = SqliteWorker(self._path, "BEGIN IMMEDIATE", self._deadline, records.vet)
-        read = SqliteWorker(self._path, "BEGIN DEFERRED", self._deadline, records.vet)
-        try:
-            # One after the other: two connections that make one new file at once can find it locked.
-            write.start()
-            await write.run(records.prepare)
-            read.start()
-            await read.run(lambda connection: connection.execute("SELECT 1").fetchone())
-        except BaseException:
-            await _close(write, read)
-            raise
-        self._connections = Workers(write, read)
-        self._pruning = asyncio.create_task(self._prune_periodically())
+        await self._database.open()
+        if self._pruning is None:
+            self._pruning = asyncio.create_task(self._prune_periodically())
 
     async def close(self) -> None:
         """See the port."""
-        if self._pruning is not None:
-            self._pruning.cancel()
+        pruning, self._pruning = self._pruning, None
+        if pruning is not None:
+            pruning.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._pruning
-        workers, self._connections, self._pruning = self._connections, None, None
-        if workers is not None:
-            await _close(*workers)
+                await pruning
+        await self._database.close()
 
     async def apply(self, topics: Sequence[Topic]) -> list[str]:
         """See the port. Retention takes effect at once."""
-        changes = [await self._workers.write.run(partial(records.apply_topic, topic=topic)) for topic in topics]
+        changes = [await self._database.write(partial(records.apply_topic, topic=topic)) for topic in topics]
         await self._prune()
         self._bell.ring()
         return [line for lines in changes for line in lines]
@@ -105,7 +92,7 @@ class SqliteLog(EventLog):
             ) from error
         try:
             job = partial(records.append, topic=topic, drafts=drafts, now=self._now())
-            written = await self._workers.write.run(job)
+            written = await self._database.write(job)
         finally:
             self._admission.release(price)
         self._bell.ring()
@@ -116,7 +103,7 @@ class SqliteLog(EventLog):
         """See the port. Raises Misconfigured for an unknown topic. Leaving in good order frees the partitions at once."""
         me = Me(group, member, uuid.uuid4().hex)
         with self._bell.listening() as heard:
-            reader = SqliteReader(self._workers, me, list(topics), self._member_timeout, heard, self._now)
+            reader = SqliteReader(self._database, me, list(topics), self._member_timeout, heard, self._now)
             await reader.start()
             try:
                 yield reader
@@ -125,27 +112,21 @@ class SqliteLog(EventLog):
 
     async def extents(self, topic: str) -> dict[int, Extent]:
         """See the port. Raises Misconfigured for an unknown topic."""
-        await self._workers.read.run(partial(records.known, topic=topic))
-        return await self._workers.read.run(partial(records.extents, topic=topic))
+        await self._database.read(partial(records.known, topic=topic))
+        return await self._database.read(partial(records.extents, topic=topic))
 
     async def fetch(self, place: TopicPartition, offset: int, limit: int = 500) -> list[Record]:
         """See the port. Raises Misconfigured for an unknown partition."""
-        where = await self._workers.read.run(partial(records.place_of, at=place))
-        return await self._workers.read.run(partial(records.read, at=place, place=where, offset=offset, limit=limit))
+        where = await self._database.read(partial(records.place_of, at=place))
+        return await self._database.read(partial(records.read, at=place, place=where, offset=offset, limit=limit))
 
     async def commits(self, group: str, topic: str) -> dict[int, int]:
         """See the port."""
-        return await self._workers.read.run(partial(groups.commits, group=group, topic=topic))
+        return await self._database.read(partial(groups.commits, group=group, topic=topic))
 
     async def reset(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """See the port. A member that was killed counts until its lease runs out."""
-        await self._workers.write.run(partial(groups.reset, group=group, offsets=offsets, now=self._now()))
-
-    @property
-    def _workers(self) -> Workers:
-        if self._connections is None:
-            raise RuntimeError("The log is not open: use `async with`, or await open() first.")
-        return self._connections
+        await self._database.write(partial(groups.reset, group=group, offsets=offsets, now=self._now()))
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
@@ -153,7 +134,7 @@ class SqliteLog(EventLog):
     async def _prune(self) -> None:
         while True:
             job = partial(records.prune, now=self._now(), limit=_PRUNE_AT_ONCE)
-            if await self._workers.write.run(job) < _PRUNE_AT_ONCE:
+            if await self._database.write(job) < _PRUNE_AT_ONCE:
                 return
 
     async def _prune_periodically(self) -> None:
@@ -163,8 +144,3 @@ class SqliteLog(EventLog):
                 await self._prune()
             except Retryable as error:
                 _log.warning("retention not applied, trying again later", path=str(self._path), error=str(error))
-
-
-async def _close(*workers: SqliteWorker) -> None:
-    for worker in workers:
-        await worker.close()

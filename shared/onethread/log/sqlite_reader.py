@@ -5,33 +5,25 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
 
 from onethread.errors import Conflict, Misconfigured, OnethreadError
 from onethread.log import sqlite_groups as groups
 from onethread.log import sqlite_records as records
 from onethread.log.port import Reader, Record, TopicPartition
 from onethread.log.sqlite_groups import Hand, Me, Standing
-from onethread.log.sqlite_worker import SqliteWorker
+from onethread.sqlite import Database
 
 # Another process's append is seen at the next look: SQLite has no way to tell, and a look costs some 0.1 ms.
 _LOOK_EVERY = 0.05
-
-
-class Workers(NamedTuple):
-    """The two connections of a log: reading never waits for the disk."""
-
-    write: SqliteWorker
-    read: SqliteWorker
 
 
 class SqliteReader(Reader):
     """Made by `SqliteLog.join`. `lease` is in seconds; `heard` is set when this process appended; `now` is in milliseconds."""
 
     def __init__(
-        self, workers: Workers, me: Me, topics: list[str], lease: float, heard: asyncio.Event, now: Callable[[], int]
+        self, database: Database, me: Me, topics: list[str], lease: float, heard: asyncio.Event, now: Callable[[], int]
     ) -> None:
-        self._workers = workers
+        self._database = database
         self._me = me
         self._topics = topics
         self._lease = lease
@@ -53,7 +45,7 @@ class SqliteReader(Reader):
             self._beating.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beating
-        await self._workers.write.run(partial(groups.leave, me=self._me))
+        await self._database.write(partial(groups.leave, me=self._me))
 
     @property
     def assignment(self) -> frozenset[TopicPartition]:
@@ -80,20 +72,20 @@ class SqliteReader(Reader):
         if foreign := [place for place in offsets if place not in hand.places]:
             raise Conflict(f"{self._me.member} does not hold {foreign[0].topic}/{foreign[0].partition}: poll again.")
         by_place = {hand.places[place]: offset for place, offset in offsets.items()}
-        await self._workers.write.run(partial(groups.commit, me=self._me, generation=hand.generation, offsets=by_place))
+        await self._database.write(partial(groups.commit, me=self._me, generation=hand.generation, offsets=by_place))
 
     async def rewind(self) -> None:
         """See the port."""
-        self._hand = await self._workers.read.run(partial(groups.hand, group=self._me.group, member=self._me.member))
+        self._hand = await self._database.read(partial(groups.hand, group=self._me.group, member=self._me.member))
 
     async def lag(self) -> dict[TopicPartition, int]:
         """See the port."""
-        return await self._workers.read.run(partial(_lag, group=self._me.group, where=self._hand.places))
+        return await self._database.read(partial(_lag, group=self._me.group, where=self._hand.places))
 
     async def _look(self, limit: int) -> list[Record]:
         if self._trouble is not None:
             raise self._trouble
-        stand, found = await self._workers.read.run(
+        stand, found = await self._database.read(
             partial(_take, me=self._me, hand=self._hand, turn=self._turn, limit=limit)
         )
         if stand.incarnation is None:  # the lease ran out; what was polled and not committed is somebody else's now
@@ -112,7 +104,7 @@ class SqliteReader(Reader):
 
     async def _enter(self) -> None:
         lease = round(self._lease * 1000)
-        await self._workers.write.run(
+        await self._database.write(
             lambda connection: groups.join(connection, self._me, self._topics, self._now(), lease)
         )
         await self.rewind()
@@ -122,7 +114,7 @@ class SqliteReader(Reader):
         while True:
             await asyncio.sleep(self._lease / 3)
             try:
-                await self._workers.write.run(lambda connection: groups.beat(connection, self._me, self._now(), lease))
+                await self._database.write(lambda connection: groups.beat(connection, self._me, self._now(), lease))
             except OnethreadError as error:
                 self._trouble = error  # raised by the next poll; the next beat tries again
             else:
