@@ -12,11 +12,11 @@ TESTS ?=
 help:  ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(VENV)/.runtime: requirements/runtime.txt pyproject.toml
+$(VENV)/.runtime: requirements/demo.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV) (once) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes --requirement requirements/runtime.txt
+	@$(PIP) install --require-hashes --requirement requirements/demo.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -51,11 +51,12 @@ bench: $(VENV)/.dev  ## Speed, as ratios side by side in one run.
 schemas: $(VENV)/.dev  ## Write the JSON Schema, AsyncAPI and OpenAPI files anew from the code.
 	@$(BIN)/onethread schemas
 
-lock: $(VENV)/.dev  ## Resolve the pinned, hashed dependency files anew.
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		pyproject.toml --group build --output-file requirements/runtime.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--constraint requirements/runtime.txt pyproject.toml --group build --group test --group check --output-file requirements/dev.txt
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
+
+lock: $(VENV)/.dev  ## Resolve the pinned, hashed dependency files anew: runtime (the image), demo, dev.
+	@$(COMPILE) --group build --output-file requirements/runtime.txt
+	@$(COMPILE) --group build --extra demo --constraint requirements/runtime.txt --output-file requirements/demo.txt
+	@$(COMPILE) --group build --extra demo --group test --group check --constraint requirements/demo.txt --output-file requirements/dev.txt
 
 clean:  ## Remove the environment and caches (never data).
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -58,7 +58,9 @@ def hook_url(ctx: Context, one: Channel) -> str | None:
     """Where the provider is to call, with the secret part masked; None for channels that nobody calls."""
     if not one.hook_secret.get_secret_value():
         return None
-    return f"{ctx.settings.http.public_url.rstrip('/')}/hooks/{one.id}/***"
+    http = ctx.settings.http
+    public = http.public_url or f"http://{http.host}:{http.port}"
+    return f"{public.rstrip('/')}/hooks/{one.id}/***"
 
 
 @app.command()

@@ -27,7 +27,7 @@ T = TypeVar("T")
 FAMILIES = ("email_ingest", "im_ingest", "social_ingest")
 """The ingest services: one import package each."""
 
-out = Console(soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

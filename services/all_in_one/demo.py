@@ -1,5 +1,243 @@
-"""placeholder"""
+"""`onethread demo`: everything in one process, real entrances, one customer's conversation over three channels, and why."""
 
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
 import typer
+from rich.panel import Panel
+from rich.table import Table
+
+from all_in_one import persons
+from all_in_one.context import Context, fail, out, run
+from all_in_one.running import everything
+from all_in_one.setup import READ
+from onethread import logs
+from onethread.envelope import draft
+from onethread.event import By, LinkSet
+from onethread.host.process import Process
+from onethread.log.topics import MESSAGES
+from onethread.own_tokens import OwnTokens
+from onethread.settings import Settings, validated
+from onethread.state.api_keys import ApiKeys
 
 app = typer.Typer()
+
+PATIENCE = 30.0
+"""Seconds a step may take, on a slow machine."""
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Option(help="Data of the demo; removed at the start.")] = Path(".onethread/demo"),
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after the story, also on a terminal.")] = False,
+) -> None:
+    """Sample traffic through real entrances, then one customer's conversation over mail, Telegram and Mastodon.
+
+    Example: onethread demo
+    """
+    try:
+        from all_in_one.story import Story
+    except ImportError:
+        fail("the demo's mail server is not installed: pip install 'onethread[demo]'")
+    if folder.exists():
+        shutil.rmtree(folder)
+    stays = sys.stdout.isatty() and not once and not ctx.obj.json
+    run(_demo(ctx.obj, folder, Story, stays=stays))
+
+
+async def _demo(ctx: Context, folder: Path, story_of: Callable[[], Any], *, stays: bool) -> None:
+    async with story_of() as story:
+        settings = validated(
+            Settings,
+            {"data": folder, "log_level": "WARNING", "http": {"port": 0}, "channels": story.channels()},
+            "",
+        )
+        logs.configure(settings.log_level)
+        async with running(settings) as process:
+            api = await _api(process)
+            _say(ctx, "One process: log, state, store and attachments in " + os.fspath(folder))
+            await _tell(ctx, story, process, api)
+            conversation, entries = await _shown(ctx, api)
+            await _again(ctx, story, process, api, conversation, entries)
+            _where(ctx, process, api)
+            if stays:
+                out.print("\nThe API is up; Ctrl-C ends it.")
+                await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Process]:
+    """All services in one process, ready; stopped in good order at the end."""
+    process = everything(settings)
+    task = asyncio.create_task(process.run())
+    waiting = asyncio.create_task(process.ready.wait())
+    await asyncio.wait({task, waiting}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    if not process.ready.is_set():
+        waiting.cancel()
+        process.stop()
+        await task
+        fail("the services did not start: see the log above")
+    try:
+        yield process
+    finally:
+        process.stop()
+        await task
+
+
+async def _tell(ctx: Context, story: Any, process: Process, api: httpx.AsyncClient) -> None:
+    """The story, each step through its channel's entrance, shown when it is readable at the API."""
+    from all_in_one.story import ADDRESS, MASTODON_USER
+
+    await asyncio.to_thread(story.mails)
+    await _messages(api, 1)
+    _say(ctx, f"Mail      {ADDRESS} wrote; read from the mailbox by IMAP")
+    claim = persons.link_end(f"email:{ADDRESS}").claim
+    assert claim is not None
+    token = OwnTokens(process.keys).issue(claim, "default", "telegram", datetime.now(UTC))
+    await _until(lambda: _true(story.telegram.webhook is not None), "the Telegram webhook is registered")
+    await story.opens_telegram(token)
+    await _messages(api, 2)
+    _say(ctx, "Telegram  opened by a link made for that address, then a message; by webhook")
+    ends = (persons.link_end(f"email:{ADDRESS}"), persons.link_end(f"mastodon_user:{MASTODON_USER}"))
+    fact = LinkSet(ends=ends, state="together", at=datetime.now(UTC), by=By(program="cli"))
+    await process.log.append(MESSAGES, [draft(persons.command("default", fact, "demo"))])
+    await _until(lambda: _true(story.mastodon.listeners > 0), "the Mastodon stream is open")
+    await story.mentions_us()
+    await _messages(api, 3)
+    _say(ctx, "Mastodon  a mention by the account that a person linked to her; by stream")
+
+
+async def _again(
+    ctx: Context, story: Any, process: Process, api: httpx.AsyncClient, conversation: dict[str, Any], entries: list[Any]
+) -> None:
+    """The same traffic once more, past the unifier; then the API must show the same."""
+    before = {place: extent.end for place, extent in (await process.log.extents(MESSAGES)).items()}
+    await story.again()
+    sent = 4  # mail, two updates, notification: each becomes a record in the log, and nothing more
+    await _until(lambda: _grown(process, before, sent), "the repeated traffic is in the log")
+    await _until(lambda: _caught_up(process), "the unifier has read it")
+    again = await _conversations(api)
+    same = again == [conversation] and await _entries(api, conversation["id"]) == entries
+    if not same:
+        fail("the same traffic again changed something: please report this, with the folder of the demo")
+    _say(ctx, "The same traffic again: every delivery sent once more changed nothing.")
+
+
+async def _grown(process: Process, before: dict[int, int], by: int) -> bool:
+    extents = await process.log.extents(MESSAGES)
+    return sum(extent.end - before.get(place, 0) for place, extent in extents.items()) >= by
+
+
+async def _caught_up(process: Process) -> bool:
+    from unifier.worker import GROUP
+
+    commits = await process.log.commits(GROUP, MESSAGES)
+    extents = await process.log.extents(MESSAGES)
+    return all(commits.get(place, 0) >= extent.end for place, extent in extents.items())
+
+
+# --- the API -------------------------------------------------------------------------------------------------------
+
+
+async def _api(process: Process) -> httpx.AsyncClient:
+    key, _ = await ApiKeys(process.state).create("default", "demo", READ, now=datetime.now(UTC))
+    return httpx.AsyncClient(
+        base_url=process.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=10
+    )
+
+
+async def _conversations(api: httpx.AsyncClient) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await api.get("/v1/conversations")).raise_for_status().json()["items"]
+    return items
+
+
+async def _entries(api: httpx.AsyncClient, conversation: str) -> list[dict[str, Any]]:
+    url = f"/v1/conversations/{conversation}/entries"
+    answer = await api.get(url, params={"expand": "placement", "limit": 100})
+    return list(reversed(answer.raise_for_status().json()["items"]))
+
+
+async def _messages(api: httpx.AsyncClient, count: int) -> None:
+    async def there() -> bool:
+        found = await _conversations(api)
+        return sum(one["message_count"] for one in found) == count and len(found) == 1
+
+    await _until(there, f"{count} messages are readable in one conversation")
+
+
+async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not await holds():  # noqa: ASYNC110 -- the state is behind a socket: it must be asked for
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        fail(f"waited {PATIENCE:.0f} s in vain until {what}")
+
+
+async def _true(value: bool) -> bool:  # noqa: FBT001 -- a condition as a question
+    return value
+
+
+# --- showing -------------------------------------------------------------------------------------------------------
+
+
+def _say(ctx: Context, line: str) -> None:
+    if not ctx.json:
+        out.print(line, markup=False)
+
+
+async def _shown(ctx: Context, api: httpx.AsyncClient) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The customer's conversation as a timeline."""
+    (conversation,) = await _conversations(api)
+    entries = await _entries(api, conversation["id"])
+    customer = (await api.get(f"/v1/customers/{conversation['customer_id']}")).raise_for_status().json()
+    if ctx.json:
+        out.print_json(data={"conversation": conversation, "entries": entries, "customer": customer})
+        return conversation, entries
+    table = Table(
+        title=f"\n{customer['name']}: one conversation over {', '.join(conversation['networks'])}", show_lines=True
+    )
+    for column in ("time", "channel", "sender", "what", "why it is here"):
+        table.add_column(column, overflow="fold")
+    for entry in entries:
+        if entry["kind"] == "joined":  # its reason stands beside the messages that it brought
+            continue
+        sender = entry["sender"] or {}
+        table.add_row(
+            entry["received_at"].replace("T", " ").removesuffix(".000Z"),
+            entry["network"] or "",
+            sender.get("name") or sender.get("address") or "",
+            entry["summary"],
+            why(entry["placement"]),
+        )
+    out.print(table)
+    lines = [
+        f"{one['type']}: {one['value']} ({', '.join(sorted({e['by'] for e in one['evidence']})) or 'linked'})"
+        for one in customer["identities"]
+    ]
+    out.print(Panel("\n".join(lines), title="One customer, known as"))
+    return conversation, entries
+
+
+def why(placement: dict[str, Any]) -> str:
+    """The placement in words."""
+    return "\n".join([placement["reason"], *(link["reason"] for link in placement["joined_by"])])
+
+
+def _where(ctx: Context, process: Process, api: httpx.AsyncClient) -> None:
+    if ctx.json:
+        return
+    url = process.url
+    key = api.headers["Authorization"].removeprefix("Bearer ")
+    out.print(f"\nThe API: {url}/v1/conversations   its documentation: {url}/docs", markup=False)
+    out.print(f'Try: curl -H "Authorization: Bearer {key}" {url}/v1/conversations', markup=False)

@@ -110,6 +110,7 @@ def channel(one: ChannelSettings, connector: type[Connector[Any]]) -> Channel:
         tenant=one.tenant,
         connector=connector(own),
         created_at=one.created_at,
+        since=one.since,
         hook_secret=one.hook_secret,
         allow_networks=one.allow_networks,
         idle_hours=one.idle_hours,

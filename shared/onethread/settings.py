@@ -81,7 +81,9 @@ class HttpSettings(_Part):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on.")
-    public_url: str = Field(default="http://127.0.0.1:8080", description="How providers reach us; signatures cover it.")
+    public_url: str = Field(
+        default="", description="How providers reach us; signatures cover it. Empty: where it listens, for trying out."
+    )
     max_body_bytes: int = Field(default=3 * 1024 * 1024, ge=1024, description="Largest webhook body.")
     max_waiting: int = Field(default=512, ge=1, description="Webhooks in work at once; beyond it the answer is 503.")
 
@@ -112,6 +114,10 @@ class ChannelSettings(GroupingSettings):
     created_at: datetime = Field(
         default=datetime(2000, 1, 1, tzinfo=UTC), description="What the provider dates before it is history."
     )
+    since: datetime | None = Field(
+        default=None,
+        description="Where a channel that pulls begins at its first start. Empty: with what comes from then on.",
+    )
     hook_secret: SecretStr = Field(
         default=SecretStr(""), description="Unguessable part of the webhook's URL, 16 characters or more."
     )
@@ -122,10 +128,10 @@ class ChannelSettings(GroupingSettings):
         default_factory=dict, repr=False, description="The connector's own settings, secrets among them."
     )
 
-    @field_validator("created_at")
+    @field_validator("created_at", "since")
     @classmethod
-    def _has_zone(cls, at: datetime) -> datetime:
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    def _has_zone(cls, at: datetime | None) -> datetime | None:
+        return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class Settings(_Part):

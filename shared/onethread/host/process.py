@@ -68,6 +68,9 @@ class Process:
         self._finishes: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._parts: list[tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]] = []
         self.http = HttpServer(self._asgi, settings.http.host, settings.http.port)
+        self.url = f"http://{settings.http.host}:{self.http.bind()}"
+        """Where it listens; `public_url`, where the world finds it."""
+        self.public_url = settings.http.public_url or self.url
         self.ready = asyncio.Event()
 
     # --- putting together ---
@@ -107,7 +110,7 @@ class Process:
         http = self.settings.http
         webhook = WebhookApp(
             ingest,
-            public_url=http.public_url,
+            public_url=self.public_url,
             lend=lender.host,
             wake=polling.wake,
             standing=standing,
@@ -118,7 +121,7 @@ class Process:
         self.mounts("/apps/", MountedApps(self.channels, lender))
         self.runs("polling", polling.run, polling.stop)
         self.runs("streams", stream.run, stream.stop)
-        self.runs("subscriptions", Subscriptions(lender, leases, standing, http.public_url).run, nothing)
+        self.runs("subscriptions", Subscriptions(lender, leases, standing, self.public_url).run, nothing)
         self._finishes += [("connectors' connections", lender.close), ("webhooks", webhook.stop)]
 
     # --- running ---
@@ -147,7 +150,7 @@ class Process:
         self.health.needs("log", lambda: self.log.extents(MESSAGES))
         self.health.needs("state", lambda: self.state.get("health", "probe"))
         self.ready.set()
-        _log.info("ready", channels=len(self.channels), url=self.settings.http.public_url)
+        _log.info("ready", channels=len(self.channels), url=self.public_url)
         running = [asyncio.create_task(self._named(name, run)) for name, run, _ in self._parts]
         try:
             await asyncio.wait(

@@ -14,7 +14,6 @@ from onethread.host.standing import SUBSCRIPTION, Standing
 from onethread.host.trouble import Trouble
 from onethread.state.leases import Leases
 
-
 _EVERY = 6 * 3600.0
 """Seconds, also where a provider names no end: it may have forgotten us, or an admin changed it by hand."""
 _EARLY = 0.8

@@ -27,13 +27,16 @@ class ImapServer(ServerProcess):
             raise KeyError(user)
         return self.mail / user
 
-    def deliver(self, user: str, raw: bytes, folder: str = "INBOX") -> None:
-        """Deliver the mail `raw`, making `folder` (levels parted by `/`) if need be. Works while the server is down, too."""
+    def deliver(self, user: str, raw: bytes, folder: str = "INBOX", *, at: float | None = None) -> None:
+        """Deliver the mail `raw`, making `folder` (levels parted by `/`) if need be. Works while the server is down, too.
+
+        `at`: Unix seconds of its arrival; None: now.
+        """
         mailbox = maildir.folder_of(self.maildir(user), folder)
         maildir.create(mailbox, self.account())
         if mailbox != self.maildir(user):
             (mailbox / "maildirfolder").touch()  # Maildir++: marks a folder that is no INBOX
-        maildir.deliver(mailbox, raw, self.account())
+        maildir.deliver(mailbox, raw, self.account(), at)
 
     def create_mailboxes(self) -> None:
         """Make every user's Maildir; part of `prepare`."""

@@ -34,11 +34,16 @@ def folder_of(maildir: Path, name: str) -> Path:
     return maildir / ("." + encoded.decode("ascii").replace("/", "."))
 
 
-def deliver(mailbox: Path, raw: bytes, owner: Owner | None = None) -> None:
-    """Write `raw` as a new mail: whole in `tmp`, then renamed into `new`, so that no reader meets half of it."""
+def deliver(mailbox: Path, raw: bytes, owner: Owner | None = None, at: float | None = None) -> None:
+    """Write `raw` as a new mail: whole in `tmp`, then renamed into `new`, so that no reader meets half of it.
+
+    `at`: Unix seconds of its arrival, which servers tell as INTERNALDATE (they take the file's time); None: now.
+    """
     unique = f"{time.time():.0f}.P{os.getpid()}Q{next(_deliveries)}.{socket.gethostname()}"
     written = mailbox / "tmp" / unique
     written.write_bytes(raw)
     if owner is not None:
         os.chown(written, *owner)
+    if at is not None:
+        os.utime(written, (at, at))
     written.rename(mailbox / "new" / unique)

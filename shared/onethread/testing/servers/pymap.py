@@ -46,9 +46,9 @@ class PymapServer(ImapServer):
         start = [sys.executable, "-c", "from pymap.main import main; main()"]
         return [*start, "--no-tls", "--host", self.host, "--port", str(self.port), "maildir", str(self.mail)]
 
-    def deliver(self, user: str, raw: bytes, folder: str = "INBOX") -> None:
+    def deliver(self, user: str, raw: bytes, folder: str = "INBOX", *, at: float | None = None) -> None:
         """As of every server here. It watches no Maildir, so it is asked for the folder's status, and looks."""
-        super().deliver(user, raw, folder)
+        super().deliver(user, raw, folder, at=at)
         if self.running:
             with imaplib.IMAP4(self.host, self.port, timeout=10) as client:
                 client.login(user, self.users[user])
