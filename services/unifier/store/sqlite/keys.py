@@ -10,12 +10,18 @@ import msgspec
 
 from unifier.model import Clock, ClockClaim, ClockId, Span
 
-_FREE = """INSERT INTO clocks (owner, window, bucket, grouping, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?, ?)
+_COLUMNS = "owner, window, bucket, grouping, strand, lo, hi"
+_ROWS = f"""SELECT {", ".join(f"value ->> {column}" for column in range(7))} FROM json_each(?) WHERE true"""
+
+# One statement for a whole batch: see `entries.insert`.
+_KEYS = "INSERT INTO keys (id, strand) SELECT key, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING"
+_FREE = f"""INSERT INTO clocks ({_COLUMNS}) {_ROWS}
     ON CONFLICT DO UPDATE SET strand = coalesce(strand, excluded.strand),
         lo = min(coalesce(lo, excluded.lo), excluded.lo), hi = max(coalesce(hi, excluded.hi), excluded.hi)"""
-_SEEN = """INSERT INTO clock_seen (owner, window, bucket, grouping, strand, lo, hi) VALUES (?, ?, ?, ?, ?, ?, ?)
+_SEEN = f"""INSERT INTO clock_seen ({_COLUMNS}) {_ROWS}
     ON CONFLICT DO UPDATE SET lo = min(lo, excluded.lo), hi = max(hi, excluded.hi)"""
-_THERE = "INSERT INTO clocks (owner, window, bucket, grouping) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_THERE = """INSERT INTO clocks (owner, window, bucket, grouping)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true ON CONFLICT DO NOTHING"""
 
 _CLOCK = "c.owner, c.window, c.bucket, c.grouping, c.strand, c.lo, c.hi, s.strand, s.lo, s.hi"
 _WITH_SEEN = """LEFT JOIN clock_seen AS s
@@ -26,18 +32,18 @@ Row = tuple[str, int, int, Literal["episodes", "threads"], str | None, int | Non
 
 def claim(connection: sqlite3.Connection, keys: Mapping[str, str], clocks: Sequence[ClockClaim]) -> None:
     """Strands only where there are none; spans widen."""
-    connection.executemany("INSERT INTO keys (id, strand) VALUES (?, ?) ON CONFLICT DO NOTHING", keys.items())
-    rows = [(*claim.id, claim.strand, claim.at, claim.at) for claim in clocks if claim.free]
-    connection.executemany(_FREE, rows)
+    connection.execute(_KEYS, (_json(keys),))
+    free = [(*claim.id, claim.strand, claim.at, claim.at) for claim in clocks if claim.free]
+    connection.execute(_FREE, (_json(free),))
     seen = [(*claim.id, claim.strand, claim.at, claim.at) for claim in clocks if not claim.free]
-    connection.executemany(_THERE, [row[:4] for row in seen])
-    connection.executemany(_SEEN, seen)
+    connection.execute(_THERE, (_json(seen),))
+    connection.execute(_SEEN, (_json(seen),))
 
 
 def keys(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]:
     """Key id → strand."""
     sql = "SELECT k.id, k.strand FROM json_each(?) AS asked CROSS JOIN keys AS k ON k.id = asked.value"
-    return dict(connection.execute(sql, (msgspec.json.encode(list(ids)).decode(),)))
+    return dict(connection.execute(sql, (_json(list(ids)),)))
 
 
 def clocks(connection: sqlite3.Connection, ids: Collection[ClockId]) -> dict[ClockId, Clock]:
@@ -45,7 +51,7 @@ def clocks(connection: sqlite3.Connection, ids: Collection[ClockId]) -> dict[Clo
     sql = f"""SELECT {_CLOCK} FROM json_each(?) AS asked CROSS JOIN clocks AS c
         ON c.owner = asked.value ->> 0 AND c.window = asked.value ->> 1 AND c.bucket = asked.value ->> 2
             AND c.grouping = asked.value ->> 3 {_WITH_SEEN}"""
-    return _clocks(connection.execute(sql, (msgspec.json.encode(list(ids)).decode(),)).fetchall())
+    return _clocks(connection.execute(sql, (_json(list(ids)),)).fetchall())
 
 
 def owned_keys(connection: sqlite3.Connection, owner: str, after: str, limit: int) -> list[tuple[str, str]]:
@@ -75,3 +81,7 @@ def _clocks(rows: Sequence[Row]) -> dict[ClockId, Clock]:
         if seen is not None:
             clock.seen[seen] = Span(seen_lo, seen_hi)
     return found
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
