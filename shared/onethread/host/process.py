@@ -6,6 +6,7 @@ and the stores answer. So a broker or database that is down at start is waited f
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -101,7 +102,8 @@ class Process:
         """Every edge of the channels: webhooks, polling, streams, mounted applications."""
         now = lambda: datetime.now(UTC)  # noqa: E731 -- the one clock of this process
         ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), now=now)
-        leases = Leases(self.state, self.member)
+        # A holder's name is of one run: a process that comes back is another, and waits until the lease has run out.
+        leases = Leases(self.state, f"{self.member}.{secrets.token_hex(4)}")
         lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now))
         standing = Standing(self.state, now)
         cursors = Cursors(self.state)

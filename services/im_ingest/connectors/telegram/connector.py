@@ -14,6 +14,7 @@ from im_ingest.connectors.telegram.who import Us
 from onethread.connector import (
     Checks,
     Connector,
+    DeepLinks,
     Downloads,
     Host,
     Media,
@@ -67,7 +68,7 @@ class Settings(BaseModel):
         return secrets
 
 
-class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscribes):
+class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscribes, DeepLinks):
     """One bot. The same updates come by either edge, and one normaliser reads them."""
 
     name = network = "telegram"
@@ -107,6 +108,9 @@ class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscri
         if file.file_path.startswith("/"):
             raise Misconfigured("your Bot API server runs with --local and keeps files on its own disk: run it without")
         return Media(api.file_url(file.file_path))
+
+    def deep_link(self, token: str) -> str:
+        return f"https://t.me/{self.settings.bot_username}?start={token}"
 
     async def subscribe(self, host: Host, url: str | None) -> datetime | None:
         """A webhook lasts until it is changed, so there is nothing to renew; pending updates are kept either way."""
