@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from unifier.commands import Commands
+from unifier.commands import PATIENCE, Commands
 from unifier.identity import identities, pairs, profiles
 from unifier.merging import Merging
 from unifier.model import ClockClaim, ClockId, Entry, Identity, LinkWish, Matched, Placement
@@ -29,15 +29,17 @@ class People(NamedTuple):
 
 
 class Batch:
-    """The steps of one batch over one store. `now`: ms."""
+    """The steps of one batch over one store. `now`: ms. `patience`: seconds a command waits for the messages it names."""
 
-    def __init__(self, store: ConversationStore, publisher: Publisher, now: Callable[[], int]) -> None:
+    def __init__(
+        self, store: ConversationStore, publisher: Publisher, now: Callable[[], int], patience: float = PATIENCE
+    ) -> None:
         self._store = store
         self._now = now
         self._strands = Strands(store, publisher)
         self._settlement = Settlement(store, self._strands, now)
         self._merging = Merging(store, self._strands, self._settlement)
-        self._commands = Commands(store, self._strands, self._merging, now)
+        self._commands = Commands(store, self._strands, self._merging, now, patience)
 
     async def apply(self, readings: Sequence[Reading]) -> None:
         """Thread the entries among the readings, relate the identities that they speak for, then obey the commands."""
@@ -158,7 +160,11 @@ class Batch:
     # --- people ---
 
     async def _people(self, readings: Iterable[Reading]) -> People:
+        readings = list(readings)
         ids = {who for reading in readings for who in (*reading.parties, *(person for person, _, _ in reading.people))}
+        ids |= {
+            who.id for reading in readings for who in identities(reading)
+        }  # further claims too: evidence is noted on them
         known = await self._store.identities(ids) if ids else {}
         customers = await self._store.customers({person.customer for person in known.values()}) if known else {}
         others = {

@@ -27,7 +27,12 @@ async def test_a_message_has_every_documented_field(site: Site, acme: Company) -
     await site.tell(chat)
     found = await _entry(site, chat.id)
     assert set(found) == {*OUTER, "placement", "earlier"}
-    assert (found["kind"], found["strand"], found["seq"], found["target"]) == ("message", found["conversation_id"], 1, None)
+    assert (found["kind"], found["strand"], found["seq"], found["target"]) == (
+        "message",
+        found["conversation_id"],
+        1,
+        None,
+    )
     assert found["summary"] == "It broke again, photo attached"
     assert found["sender"] == {
         "identity_id": found["sender"]["identity_id"],

@@ -166,7 +166,9 @@ async def test_entries_by_time_come_once_while_others_write(site: Site, acme: Co
         seen = [entry["id"] for entry in page["items"]]
         number = 10
         while page["has_more"]:
-            await site.tell(acme.mail(f"a{number}", number, answers="a0"), acme.mail(f"late{number}", 5.5, answers="a0"))
+            await site.tell(
+                acme.mail(f"a{number}", number, answers="a0"), acme.mail(f"late{number}", 5.5, answers="a0")
+            )
             number += 1
             page = (await desk.get(path, params={"limit": 2, "cursor": page["next_cursor"]})).json()
             seen += [entry["id"] for entry in page["items"]]
@@ -218,7 +220,11 @@ async def test_a_moved_entry_is_read_where_it_was_moved_to(site: Site, acme: Com
     assert there[0]["conversation_id"] == new
     assert (there[0]["strand"], there[0]["seq"]) == (before["id"], 2)
     assert there[0]["moved"] == {"to": new, "at": "2026-01-05T08:10:00.000Z", "by": None}
-    assert [(entry["seq"], entry["conversation_id"]) for entry in record] == [(1, before["id"]), (2, new), (3, before["id"])]
+    assert [(entry["seq"], entry["conversation_id"]) for entry in record] == [
+        (1, before["id"]),
+        (2, new),
+        (3, before["id"]),
+    ]
     assert markers[0]["fact"] == {"entry_ids": [moved.id], "from": before["id"], "to": new, "by": None}
 
 
