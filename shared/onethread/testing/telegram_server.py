@@ -122,8 +122,12 @@ class TelegramServer:
 
     async def confirmed(self, seconds: float = 10.0) -> None:
         """Wait until every update was taken. Raises TimeoutError."""
+        await self.until(lambda: not self.pending, seconds)
+
+    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait for a state of this server. Raises TimeoutError."""
         async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(lambda: not self.pending)
+            await self._changed.wait_for(reached)
 
     def _wanted(self, kind: str) -> bool:
         return kind in self._allowed if self._allowed else kind not in SILENT_BY_DEFAULT
@@ -194,6 +198,7 @@ class TelegramServer:
         if request.headers.get("content-type", "").startswith("application/json"):
             parameters |= msgspec.json.decode(await request.body() or b"{}", type=dict[str, Any])
         self.calls.append((method, parameters))
+        await self._tell()
         handler = getattr(self, f"_on_{method.lower()}", None)
         return await handler(parameters) if handler is not None else _error(404, "Not Found")
 

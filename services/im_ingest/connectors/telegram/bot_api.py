@@ -113,6 +113,8 @@ def failure(method: str, status: int, description: str, wait: float | None) -> O
         return Misconfigured(f"{said}. {todo}")
     if status == 400 and "temporarily" not in description:
         return Poison(said)
+    if status == 409:
+        said += ". Another program polls with this token: stop it."
     return Retryable(said, after=wait)
 
 

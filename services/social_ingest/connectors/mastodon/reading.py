@@ -39,7 +39,9 @@ class Reading:
         await self.catch_up()
         while True:
             try:
-                frame = await asyncio.wait_for(socket.receive(), quiet if self._early else idle)
+                # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets a frame.
+                async with asyncio.timeout(quiet if self._early else idle):
+                    frame = await socket.receive()
             except TimeoutError:
                 await self.catch_up()
                 continue
