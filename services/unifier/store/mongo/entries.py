@@ -156,4 +156,6 @@ class Entries:
 
 
 def _of_kinds(kinds: Several[str] | None) -> Document:
-    return {} if kinds is None else {"kind": each(kinds)}
+    if kinds is None:
+        return {}
+    return {"kind": next(iter(kinds)) if len(kinds) == 1 else each(kinds)}

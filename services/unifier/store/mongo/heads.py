@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Collection as Several
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 from onethread.mongo import Collection, Document, UpdateOne
@@ -51,22 +52,21 @@ class Heads:
         limit: int,
         only: HeadFilter,
     ) -> list[Head]:
-        """A page of a tenant's heads."""
+        """A page of a tenant's heads: ranges of an index that are asked for at the same time, and merged."""
         if not limit:
             return []
-        where: Document = {"message_count": {"$gt": 0}, **_only(only)}
+        mine = [one for one in only.identities or () if tenant_of(one) == tenant]
+        owners = [{"tenant": tenant}] if only.identities is None else [{"identity": one} for one in set(mine)]
         if order == "created":
-            where["_id"] = {"$gt": max(after.id if after else "", f"{tenant}/"), "$lt": f"{tenant}0"}
-            return await self._find(where, sort=[("_id", 1)], limit=limit)
-        where["tenant"] = tenant
-        newest = [("last_at", -1), ("_id", -1)]
-        if after is None:
-            return await self._find(where, sort=newest, limit=limit)
-        # Two ranges of the index; as one condition it would need an `$or`.
-        same = {"$and": [where, {"last_at": after.at, "_id": {"$lt": after.id}}]}
-        earlier = {"$and": [where, {"last_at": {"$lt": after.at}}]}
-        parts = await asyncio.gather(*(self._find(part, sort=newest, limit=limit) for part in (same, earlier)))
-        return [head for part in parts for head in part][:limit]
+            sort, ranges = [("_id", 1)], [_born_after(tenant, after, only)]
+        else:
+            sort, ranges = [("last_at", -1), ("_id", -1)], _active_before(after, only)
+        wanted = {"listed": True, **_only(only)}
+        parts = await asyncio.gather(
+            *(self._find(owner | wanted | part, sort=sort, limit=limit) for owner in owners for part in ranges)
+        )
+        found = sorted(chain.from_iterable(parts), key=_age if order == "created" else _activity)
+        return found[:limit] if order == "created" else found[: -limit - 1 : -1]
 
     async def _find(self, where: Document, **options: Any) -> list[Head]:
         return [head_of(document) for document in await self._collection.find(where, **options)]
@@ -75,20 +75,43 @@ class Heads:
 def _folding(head: Head, expected: int, mark: str) -> UpdateOne:
     fields = fields_of(head)
     new = {"published": fields.pop("published")}  # of a stored head it is another's to raise
-    change = {"$set": {**fields, "tenant": tenant_of(head.id), "mark": mark}, "$setOnInsert": new}
+    change = {
+        "$set": {**fields, "tenant": tenant_of(head.id), "listed": head.message_count > 0, "mark": mark},
+        "$setOnInsert": new,
+    }
     return UpdateOne({"_id": head.id, "through": expected}, change, upsert=expected == 0)
 
 
+def _age(head: Head) -> str:
+    return head.id
+
+
+def _activity(head: Head) -> tuple[int, str]:
+    return (head.last_at, head.id)
+
+
 def _only(only: HeadFilter) -> Document:
-    where: Document = {}
-    if only.channel_id:
-        where["channel_ids"] = only.channel_id
-    if only.network:
-        where["networks"] = only.network
-    if only.identities is not None:
-        where["identity"] = each(only.identities)
-    if only.active_from is not None:
-        where.setdefault("last_at", {})["$gte"] = only.active_from
-    if only.active_until is not None:
-        where.setdefault("last_at", {})["$lt"] = only.active_until
-    return where
+    channels = {"channel_ids": only.channel_id} if only.channel_id else {}
+    return channels | ({"networks": only.network} if only.network else {})
+
+
+def _born_after(tenant: str, after: Position | None, only: HeadFilter) -> Document:
+    times = _between(only.active_from, only.active_until)
+    born = {"$gt": max(after.id if after else "", f"{tenant}/"), "$lt": f"{tenant}0"}
+    return {"_id": born} | ({"last_at": times} if times else {})
+
+
+def _active_before(after: Position | None, only: HeadFilter) -> list[Document]:
+    """Ranges of the index: those of the same time, and those before; as one condition it would need an `$or`."""
+    begin, end = only.active_from, only.active_until
+    if after is None:
+        times = _between(begin, end)
+        return [{"last_at": times} if times else {}]
+    earlier: Document = {"last_at": _between(begin, after.at if end is None else min(end, after.at))}
+    if (begin is not None and after.at < begin) or (end is not None and after.at >= end):
+        return [earlier]
+    return [{"last_at": after.at, "_id": {"$lt": after.id}}, earlier]
+
+
+def _between(begin: int | None, end: int | None) -> Document:
+    return ({} if begin is None else {"$gte": begin}) | ({} if end is None else {"$lt": end})

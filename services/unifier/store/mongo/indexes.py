@@ -11,12 +11,13 @@ _INDEXES: dict[str, tuple[IndexModel, ...]] = {
     "entries": (
         IndexModel([("strand", 1), ("seq", 1)], name=PLACE, unique=True),
         IndexModel([("home", 1), ("at", 1), ("_id", 1)], name="home_at"),
-        IndexModel([("target", 1)], name="target", partialFilterExpression={"target": {"$exists": True}}),
+        IndexModel([("target", 1)], name="target"),
     ),
     "conversations": (
         IndexModel([("root", 1)], name="root"),
-        IndexModel([("identity", 1), ("last_at", 1), ("_id", 1)], name="identity"),
-        IndexModel([("tenant", 1), ("last_at", 1), ("_id", 1)], name="active"),
+        IndexModel([("identity", 1), ("listed", 1), ("last_at", 1), ("_id", 1)], name="identity"),
+        IndexModel([("tenant", 1), ("listed", 1), ("last_at", 1), ("_id", 1)], name="active"),
+        IndexModel([("tenant", 1), ("listed", 1), ("_id", 1)], name="created"),
     ),
     "identities": (IndexModel([("customer", 1)], name="customer"),),
     "links": (IndexModel([("ends", 1)], name="ends"), IndexModel([("needs", 1)], name="needs")),
