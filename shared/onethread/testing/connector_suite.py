@@ -248,6 +248,8 @@ def _refuses(connector: Webhook, request: Request) -> bool:
         connector.authenticate(request)
     except Rejected:
         return True
+    except Exception as error:
+        raise AssertionError(f"authenticate raises {type(error).__name__}, not Rejected: {error}") from error
     return False
 
 

@@ -1,4 +1,4 @@
-"""A guard for code that must be pure: under it, sockets, files, clocks and random numbers raise `Impure`.
+"""A guard for code that must be pure: under it, sockets, files, the environment, clocks and random numbers raise `Impure`.
 
 It watches calls through the interpreter's profile hook, so it also sees `from time import time` and methods of C types,
 which patched names would miss. It knows no connector.
@@ -21,8 +21,17 @@ CLOCKS = frozenset({"now", "today", "utcnow"})
 SILENT = frozenset({"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "localtime", "gmtime", "sleep"})
 """Functions of `time`; the last but two read the clock when they get no argument, which the hook cannot see."""
 
-OPENS = frozenset({open, os.open, os.urandom, os.getenv})
-SOCKETS = frozenset({socket.socket.__init__.__code__, socket.create_connection.__code__, socket.getaddrinfo.__code__})
+OPENS = frozenset({open, os.open, os.urandom})
+OF_THE_WORLD = frozenset(
+    function.__code__
+    for function in (
+        socket.socket.__init__,
+        socket.create_connection,
+        socket.getaddrinfo,
+        type(os.environ).__getitem__,
+    )
+)
+"""Functions written in Python."""
 
 
 class Impure(AssertionError):
@@ -43,8 +52,8 @@ def pure() -> Iterator[None]:
 def _watch(frame: FrameType, event: str, called: Any) -> None:
     if event == "c_call" and _depends_on_the_world(called):
         raise Impure(f"{called.__qualname__} was called in {frame.f_code.co_filename}:{frame.f_lineno}")
-    if event == "call" and frame.f_code in SOCKETS:
-        raise Impure(f"a socket was opened: {frame.f_code.co_qualname}")
+    if event == "call" and frame.f_code in OF_THE_WORLD:
+        raise Impure(f"{frame.f_code.co_qualname} was called")
 
 
 def _depends_on_the_world(called: Any) -> bool:
