@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from onethread.event import Content, Message
-from unifier.model import Entry, Head, Participant
+from unifier.model import EntriesMoved, Entry, Head, Participant
 
 MAX_PARTICIPANTS = 100
 """A head stays small however large a group is; the rest is in the entries."""
@@ -29,13 +29,22 @@ def _step(head: Head, entry: Entry) -> Head:
     if entry.joined:
         return msgspec.structs.replace(head, root=entry.joined.root)
     if entry.moved_entries:
-        moved = entry.moved_entries
-        change = moved.messages if moved.to == head.id else -moved.messages
-        last = max(head.last_at, entry.at) if moved.to == head.id else head.last_at
-        return msgspec.structs.replace(head, message_count=max(head.message_count + change, 0), last_at=last)
+        return _moved(head, entry, entry.moved_entries)
     if entry.event is None:
         return head
     return _said(head, entry)
+
+
+def _moved(head: Head, entry: Entry, moved: EntriesMoved) -> Head:
+    if moved.to != head.id:
+        return msgspec.structs.replace(head, message_count=max(head.message_count - moved.messages, 0))
+    return msgspec.structs.replace(
+        head,
+        identity=head.identity or entry.own,  # a strand split off is its customer's too
+        message_count=head.message_count + moved.messages,
+        created_at=min(head.created_at or entry.at, entry.at),
+        last_at=max(head.last_at, entry.at),
+    )
 
 
 def _said(head: Head, entry: Entry) -> Head:

@@ -90,7 +90,9 @@ class Company:
 
     def react(self, of: Event, at: float, symbol: str) -> Event:
         """A reaction of Mia's."""
-        return self.about(of, ReactionAdded(target=of.external_id, symbol=symbol), at, name=f"{of.external_id}-{symbol}")
+        return self.about(
+            of, ReactionAdded(target=of.external_id, symbol=symbol), at, name=f"{of.external_id}-{symbol}"
+        )
 
     def receipt(self, of: Event, at: float, status: Any, **fields: Any) -> Event:
         """What became of our message."""

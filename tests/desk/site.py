@@ -30,9 +30,15 @@ MINUTE = 60_000
 READS = ("conversations:read", "customers:read", "channels:read")
 
 CHANNELS = tuple(
-    ChannelInfo(f"chn_{tenant}_{network}", tenant, f"{network} of {tenant}", connector, network, f"{network}-account", abilities)
+    ChannelInfo(
+        f"chn_{tenant}_{network}", tenant, f"{network} of {tenant}", connector, network, f"{network}-account", abilities
+    )
     for tenant in ("acme", "other")
-    for network, connector, abilities in (("email", "imap", ("reply",)), ("whatsapp", "whatsapp", ("reply",)), ("x", "x", ()))
+    for network, connector, abilities in (
+        ("email", "imap", ("reply",)),
+        ("whatsapp", "whatsapp", ("reply",)),
+        ("x", "x", ()),
+    )
 )
 
 
@@ -44,14 +50,14 @@ class Site:
         self.state = state
         self.blobs = blobs
         self.now = START
-        self._log = log
+        self.log = log
         self.app: FastAPI = create_app(
             store, state, blobs, CHANNELS, cursor_keys=[b"a key of the tests, long enough"], now=lambda: self.now
         )
 
     async def tell(self, *events: Event) -> None:
         """Thread events, as the unifier's worker does."""
-        batch = Batch(self.store, Publisher(self.store, self._log), lambda: self.now)
+        batch = Batch(self.store, Publisher(self.store, self.log), lambda: self.now)
         await batch.apply([read(event, Policy()) for event in events])
 
     async def key(self, tenant: str, *scopes: str) -> str:
@@ -66,7 +72,9 @@ class Site:
     def client(self, key: str | None = None) -> httpx.AsyncClient:
         """A client with this key, or none."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://desk.example", headers=headers)
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app), base_url="http://desk.example", headers=headers
+        )
 
 
 @asynccontextmanager

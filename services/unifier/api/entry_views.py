@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from onethread.envelope import message_id
 from onethread.event import Party, Receipt
 from onethread.identity import strength
 from unifier.api import schemas, summaries
@@ -136,7 +137,12 @@ def _said(line: Entry, current: Entry, scene: Scene) -> schemas.FactDocument:
 
 
 def _showing(line: Entry, scene: Scene) -> Showing:
-    return Showing(lambda party: _person(party, line, scene, ours=False), line.id)
+    event = line.event
+
+    def message(external_id: str) -> str:
+        return message_id(event, external_id) if event else ""
+
+    return Showing(lambda party: _person(party, line, scene, ours=False), message, line.id)
 
 
 def _state(line: Entry, state: MessageState, scene: Scene) -> schemas.State:

@@ -13,7 +13,7 @@ import msgspec
 from pydantic import Field, create_model
 
 from onethread import event as events
-from onethread.event import AnyFact, Attachment, Body, By, Claim, Foreign, Party
+from onethread.event import AnyFact, Attachment, Body, By, Claim, Foreign, Party, Quote
 from unifier.api import schemas
 from unifier.api.ids import attachment_id, shown_moment
 from unifier.api.sanitize import clean
@@ -32,9 +32,13 @@ _NO_ENTRIES = frozenset(
 
 
 class Showing(NamedTuple):
-    """How to show what needs more than the fact: people by their party, files by the entry that holds them."""
+    """How to show what needs more than the fact.
+
+    People by their party, messages by the provider's id, files by the scoped entry that holds them.
+    """
 
     person: Callable[[Party], schemas.Person]
+    message: Callable[[str], str]
     entry: str
 
 
@@ -65,7 +69,10 @@ _ALONE: dict[Any, Any] = {
     Body: schemas.Body | None,
     Claim: schemas.Address,
 }
-_BY_HAND: dict[type[msgspec.Struct], type[schemas.Document]] = {events.Failure: schemas.Failure}
+_BY_HAND: dict[type[msgspec.Struct], type[schemas.Document]] = {
+    events.Failure: schemas.Failure,
+    events.Quote: schemas.Quote,
+}
 
 
 def _type_of(hint: Any) -> Any:  # noqa: PLR0911 -- one line a form of type
@@ -151,6 +158,8 @@ class _Shown:
                 return attachment(value, self._showing.entry, self._files - 1)
             case Body():
                 return body(value)
+            case Quote():
+                return self._quote(value)
             case Claim():
                 return schemas.Address(type=value.type, value=value.value, scope=value.scope)
             case msgspec.Struct():
@@ -160,6 +169,14 @@ class _Shown:
             case tuple():
                 return [self.value(item) for item in value]
         return value
+
+    def _quote(self, value: Quote) -> schemas.Quote:
+        return schemas.Quote(
+            entry_id=self._showing.message(value.external_id) if value.external_id else None,
+            kind=value.kind,
+            text=value.text or None,
+            sender=self._showing.person(value.sender) if value.sender else None,
+        )
 
 
 def body(value: Body) -> schemas.Body:

@@ -7,7 +7,6 @@ of them: then it looks again.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from onethread.errors import Retryable
 from onethread.event import Attachment
 from unifier.api import schemas, views
 from unifier.api.entry_views import Scene
@@ -27,8 +26,8 @@ from unifier.model import Entry, Head, Identity, Link, tenant_of
 from unifier.reading import identity_of
 from unifier.store.port import ConversationStore
 
-TRIES = 8
-_MOVING = "the conversation is being joined with others right now; ask again"
+TRIES = 3
+"""A join can come between two queries; a strand that is still beside its conversation then is one not folded yet."""
 
 _TALKING = CONTENT | {"call", "call.recording", "postback", "rating"}
 """Kinds that others are about: reactions, receipts, edits."""
@@ -56,12 +55,11 @@ class Reader:
             raise not_found()
         for _ in range(TRIES):
             head = await self._head(strand)
-            strands = await self._store.strands_of([head.root])
-            if any(one.id == head.id for one in strands):
-                return Found(head.root, tuple(sorted(strands, key=lambda one: one.id)))
-            if head.through and not strands:  # stored, and not folded yet by the worker that writes it
-                return Found(head.root, (head,))
-        raise Retryable(_MOVING, after=1)
+            strands = {one.id: one for one in await self._store.strands_of([head.root])}
+            if head.id in strands:
+                break
+        strands.setdefault(head.id, head)  # stored, and not folded yet by the worker that writes it
+        return Found(head.root, tuple(strands[one] for one in sorted(strands)))
 
     async def _head(self, strand: str) -> Head:
         stored = (await self._store.heads([strand])).get(strand)

@@ -155,6 +155,15 @@ class Failure(Document):
     permanent: bool
 
 
+class Quote(Document):
+    """What a message answers in a chat or under a post. `entry_id`: the entry, if that message was ever received."""
+
+    entry_id: str | None
+    kind: str
+    text: str | None
+    sender: Person | None
+
+
 class Place(Document):
     """Where it was said. `kind`: `direct`, `group`, `channel`, `post`, `mailbox`, `call`."""
 

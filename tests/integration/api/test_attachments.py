@@ -83,6 +83,13 @@ async def test_a_file_of_several_chunks_comes_whole(sqlite_site: Site, acme: Com
     assert part.content == data[CHUNK - 2 : CHUNK + 2]
 
 
+async def test_a_reader_that_declares_a_body_gets_the_file_all_the_same(sqlite_site: Site, acme: Company) -> None:
+    path = await _stored(sqlite_site, acme)
+    async with await sqlite_site.desk() as desk:
+        answer = await desk.request("GET", path, content=b" " * (2 << 20))
+    assert (answer.status_code, answer.content) == (200, BYTES)
+
+
 async def test_who_has_the_file_gets_304(sqlite_site: Site, acme: Company) -> None:
     path = await _stored(sqlite_site, acme)
     async with await sqlite_site.desk() as desk:

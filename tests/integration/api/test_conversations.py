@@ -1,7 +1,9 @@
 """GET /v1/conversations/{id}: one conversation over its channels, by any id it ever had."""
 
 from desk.said import Company
-from desk.site import READS, Site
+from desk.site import READS, START, Site
+
+from unifier.model import Entry, scoped
 
 CONVERSATION = {
     *("id", "version", "customer_id", "subject", "place_kinds", "strands", "networks", "channel_ids", "participants"),
@@ -83,6 +85,27 @@ async def test_an_id_named_after_any_of_its_messages_leads_to_the_conversation(s
     assert answer.status_code == 200
     assert answer.json()["id"] == listed["id"]
     assert answer.headers["content-location"] == f"/v1/conversations/{listed['id']}"
+
+
+async def test_a_message_is_read_though_its_worker_died_before_it_summed_up(site: Site, acme: Company) -> None:
+    mail, answer = acme.mail("a1", 0), acme.mail("a2", 5, answers="a1")
+    lost = f"cnv_{START:014d}{mail.id.removeprefix('evt_')}"
+    for seq, event in enumerate((mail, answer), start=1):
+        line = Entry(
+            id=scoped("acme", event.id),
+            strand=scoped("acme", lost),
+            seq=seq,
+            kind="message",
+            at=START + seq,
+            event=event,
+        )
+        await site.store.insert([line])
+    async with await site.desk() as desk:
+        found = await desk.get(f"/v1/conversations/{lost}")
+        entries = (await desk.get(f"/v1/conversations/{lost}/entries")).json()["items"]
+    assert (found.json()["id"], found.json()["message_count"]) == (lost, 2)
+    assert [entry["id"] for entry in entries] == [answer.id, mail.id]
+    await site.tell(mail, answer)  # the redelivery ends what the crash left
 
 
 async def test_the_etag_holds_until_something_happens(site: Site, acme: Company) -> None:

@@ -5,7 +5,18 @@ from typing import Any
 from desk.said import Company, photo
 from desk.site import READS, Site
 
-from onethread.event import Claim, Failure, Location, Message, MessageHidden, MessageRestored, Party, Place, Unknown
+from onethread.event import (
+    Claim,
+    Failure,
+    Location,
+    Message,
+    MessageHidden,
+    MessageRestored,
+    Party,
+    Place,
+    Quote,
+    Unknown,
+)
 
 OUTER = {
     *("id", "kind", "conversation_id", "strand", "seq", "channel_id", "network", "direction", "echo", "history"),
@@ -226,6 +237,18 @@ async def test_facts_keep_what_desks_need_and_hide_what_is_the_providers(site: S
     assert found["fact"]["location"] == {"lat": 52.5, "lon": 13.4, "name": "Shop", "address": None}
     assert {"client_id", "aliases", "auth_results"}.isdisjoint(found["fact"])
     assert "locator" not in str(found)
+
+
+async def test_a_quote_names_the_entry_it_answers(site: Site, acme: Company) -> None:
+    first = acme.chat("c1", 0, "which one?")
+    quote = Quote(external_id="c1", text="which one?", sender=acme.mia_on_whatsapp())
+    second = acme.chat("c2", 1, "the red one", content={"quote": quote})
+    await site.tell(first, second)
+    found = await _entry(site, second.id)
+    shown = found["fact"]["quote"]
+    assert (shown["entry_id"], shown["kind"], shown["text"]) == (first.id, "message", "which one?")
+    assert shown["sender"]["customer_id"] == found["sender"]["customer_id"]
+    assert found["placement"]["matched"] == {"type": "event", "value": None, "entry_id": first.id}
 
 
 async def test_an_entry_has_an_etag_that_changes_with_its_state(site: Site, acme: Company) -> None:

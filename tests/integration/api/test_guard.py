@@ -105,9 +105,9 @@ async def _company(site: Site, tenant: str) -> Known:
 async def test_no_operation_answers_without_a_key_that_works(sqlite_site: Site, operation: Operation) -> None:
     ids = dict.fromkeys(("conversation_id", "entry_id", "customer_id", "attachment_id", "channel_id", "address"), "x")
     for key in [None, *WRONG_KEYS]:
-        headers = {} if key is None else {"Authorization": f"Bearer {key}".encode()}
+        headers = [] if key is None else [(b"Authorization", f"Bearer {key}".encode())]
         async with sqlite_site.client() as client:
-            client.headers.update(httpx.Headers(headers))
+            client.headers.update(headers)
             answer = await _ask(client, operation, ids, nonsense="1")
         assert answer.status_code == 401, (operation.path, key)
         assert answer.json()["type"] == "/problems/unauthenticated"

@@ -138,6 +138,8 @@ async def test_a_conversation_without_a_message_is_not_listed(site: Site, acme: 
     async with await site.desk() as desk:
         items = await _all(desk, "/v1/conversations")
     assert [item["message_count"] for item in items] == [1]
+    assert items[0]["customer_id"] is not None
+    assert items[0]["created_at"] == items[0]["last_active_at"] == "2026-01-05T08:00:00.000Z"
 
 
 # --- entries -------------------------------------------------------------------------------------------------------
