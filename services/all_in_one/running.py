@@ -25,8 +25,7 @@ def everything(settings: Settings) -> Process:
     process = Process(settings, "all", known)
     process.applies_topics()
     process.ingests()
-    unifier.add_worker(process)
-    unifier.add_api(process, process.channels)
+    unifier.add_to(process, process.channels)
     return process
 
 

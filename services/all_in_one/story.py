@@ -103,6 +103,7 @@ class Story:
                 "id": "chn_mastodon",
                 "name": "Shop on Mastodon",
                 "connector": "mastodon",
+                "since": "2000-01-01T00:00:00Z",
                 "settings": mastodon,
                 "allow_networks": loopback,
             },

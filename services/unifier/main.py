@@ -42,14 +42,26 @@ def _policy(said: GroupingSettings, otherwise: Policy) -> Policy:
     return Policy(grouping=said.grouping or otherwise.grouping, window=window)
 
 
-def add_worker(process: Process) -> None:
-    """One worker of the group in this process."""
+def add_to(process: Process, channels: Channels) -> None:
+    """The whole unifier: worker and API over one store. `channels`: all there are, which the API shows."""
     store = conversation_store(process.settings)
     process.opens("the conversation store", store)
     process.prepares(store.create_indexes)
+    _add_worker(process, store)
+    _add_api(process, store, channels)
+
+
+def process(settings: Settings, channels: Channels) -> Process:
+    """The unifier as a process of its own."""
+    service = Process(settings, "unifier", {})
+    add_to(service, channels)
+    return service
+
+
+def _add_worker(process: Process, store: ConversationStore) -> None:
+    """One worker of the group."""
     worker = Worker(process.log, store, process.blobs, member=process.member, policies=policies(process.settings))
-    stop = asyncio.Event()
-    ended = asyncio.Event()
+    stop, ended = asyncio.Event(), asyncio.Event()
 
     async def run() -> None:
         try:
@@ -65,10 +77,8 @@ def add_worker(process: Process) -> None:
     process.runs("unifier", run, finish)
 
 
-def add_api(process: Process, channels: Channels) -> None:
+def _add_api(process: Process, store: ConversationStore, channels: Channels) -> None:
     """The conversation API, on the process's HTTP entrance."""
-    store = conversation_store(process.settings)
-    process.opens("the conversation store", store)
     names = {one.id: one.name for one in process.settings.channels}
     shown = [
         ChannelInfo(
@@ -84,11 +94,3 @@ def add_api(process: Process, channels: Channels) -> None:
     ]
     keys = [key.get_secret_value().encode() for key in process.keys]
     process.mounts("/", create_app(store, process.state, process.blobs, shown, cursor_keys=keys, now=wall_clock))
-
-
-def process(settings: Settings, channels: Channels) -> Process:
-    """The unifier as a process of its own: worker and API. `channels`: all there are, which the API shows."""
-    service = Process(settings, "unifier", {})
-    add_worker(service)
-    add_api(service, channels)
-    return service

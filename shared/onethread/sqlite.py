@@ -219,7 +219,11 @@ def _connect(path: Path, deadline: float, setting: str, vet: Job[object]) -> sql
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Customers' messages: nobody else's to read. The -wal and -shm files take their rights from this one.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Only ever a new file: closing a descriptor of one that is open already drops all of this process's locks on it
+        # (https://www.sqlite.org/howtocorrupt.html section 2.2), and a process that leaves then deletes our log of writes.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
     except OSError as error:
         raise Retryable(f"{path} cannot be made: check {setting} and the rights of its folder ({error}).") from error
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -168,3 +169,29 @@ async def test_closing_finishes_what_was_given(path: Path) -> None:
     assert await asyncio.gather(*given) == list(range(50))
     with pytest.raises(RuntimeError, match="not open"):
         await database.read(numbers)
+
+
+async def test_opening_a_file_again_in_one_process_keeps_its_locks_against_others(path: Path) -> None:
+    """POSIX drops all of a process's locks on a file when any of its descriptors is closed.
+
+    (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_) Without them
+    another process that leaves takes itself for the last, removes the log of writes, and what is written later is lost.
+    """
+    first, second = (Database(path, setting="store.url", prepare=prepare, deadline=2) for _ in range(2))
+    await first.open()
+    await second.open()
+    try:
+        script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM numbers').fetchall(); c.close()"
+        visitor = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(path))
+        assert await visitor.wait() == 0
+        await first.write(add(4711))
+        assert path.with_name(path.name + "-wal").exists()
+        outside = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT n FROM numbers').fetchall())",
+            str(path), stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        printed, _ = await outside.communicate()
+        assert b"4711" in printed
+    finally:
+        await second.close()
+        await first.close()
