@@ -1,5 +1,5 @@
 """Topics, groups and commits of a Kafka cluster, asked and changed outside any membership. It knows requests, no records."""
-# ruff: noqa: SLF001  # see `commits`: aiokafka's own way to ask overlooks an error
+# ruff: noqa: SLF001  # two questions that aiokafka's own client does not ask, or not well
 
 import asyncio
 from collections import defaultdict
@@ -13,6 +13,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 
 from onethread.errors import Misconfigured, Retryable
 from onethread.log.kafka_errors import FOREIGN, translate
+from onethread.log.kafka_incremental import SetTopicConfig
 from onethread.log.kafka_stopping import stop
 from onethread.log.port import Topic, TopicPartition
 
@@ -74,10 +75,12 @@ class KafkaAdmin:
         changes = []
         if have < topic.partitions:
             await self._ask(f"Growing {topic.name}", lambda: self._grow(topic))
-            await self._settled(topic)
             changes.append(f"{topic.name}: {have} partitions become {topic.partitions}")
-        if await self._ask(f"Setting the retention of {topic.name}", lambda: self._retain(topic)):
+        if not await self._ask(f"Looking at {topic.name}", lambda: self._is_retained(topic)):
+            await self._ask(f"Setting the retention of {topic.name}", lambda: self._retain(topic))
             changes.append(f"{topic.name}: {_kept(topic)}")
+        if changes:
+            await self._settled(topic)
         return changes
 
     async def partitions(self, topic: str) -> int:
@@ -152,28 +155,25 @@ class KafkaAdmin:
         await self._client.create_partitions({topic.name: NewPartitions(topic.partitions)})
 
     async def _settled(self, topic: Topic) -> None:
-        """Wait until every partition has a leader, so that the next append finds it."""
+        """Wait until the brokers know: an append finds leaders, and to apply again changes nothing."""
 
         async def ask() -> None:
             (found,) = await self._client.describe_topics([topic.name])
             leaders = [partition["leader"] for partition in found["partitions"]]
-            if len(leaders) < topic.partitions or -1 in leaders:
-                raise kafka.LeaderNotAvailableError
+            if len(leaders) < topic.partitions or -1 in leaders or not await self._is_retained(topic):
+                raise kafka.StaleMetadata
 
         await self._ask(f"Waiting for {topic.name}", ask)
 
-    async def _retain(self, topic: Topic) -> bool:
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic.name)
-        (answer,) = await self._client.describe_configs([resource])
+    async def _retain(self, topic: Topic) -> None:
+        answer = await self._client._send_to_controller(SetTopicConfig(topic.name, _RETENTION, _milliseconds(topic)))
+        _raise_for(answer.responses[0][0], topic.name)
+
+    async def _is_retained(self, topic: Topic) -> bool:
+        (answer,) = await self._client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
         _raise_for(answer.resources[0][0], topic.name)
         own = {name: value for name, value, _, source, *_ in answer.resources[0][4] if source == _SET_AT_TOPIC}
-        if own.get(_RETENTION) == _milliseconds(topic):
-            return False
-        # AlterConfigs replaces all of a topic's own settings: what an operator has set is sent along.
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic.name, {**own, _RETENTION: _milliseconds(topic)})
-        (answer,) = await self._client.alter_configs([resource])
-        _raise_for(answer.resources[0][0], topic.name)
-        return True
+        return own.get(_RETENTION) == _milliseconds(topic)
 
 
 def places_of(topic: str, partitions: int) -> Sequence[TopicPartition]:

@@ -97,25 +97,26 @@ class KafkaReader(Reader):
         except FOREIGN as error:
             raise translate(error, f"Reading as {self._member} of {self._group}") from error
         if not found:
-            self._check()
+            self._check_name()
+            if self._consumer._coordinator.coordinator_id is None:
+                raise Retryable(f"Reading as {self._member} of {self._group}: Kafka's coordinator cannot be reached.")
         return found
 
     async def _poll(self, limit: int, end: float) -> list[Record]:
+        await asyncio.sleep(0)  # what is there already is returned without a pause: a loop of polls must let others run
         await self._settled.wait()
-        self._check()
+        self._check_name()
         left = max(end - asyncio.get_running_loop().time(), 0)
         batches = await self._consumer.getmany(timeout_ms=round(left * 1000), max_records=limit)
         # Not the rebalance it began in: it waits through one, and what it returns is of the assignment of this very moment.
         self._polled_in = self._rebalances
         return [record_of(each) for batch in batches.values() for each in batch]
 
-    def _check(self) -> None:
+    def _check_name(self) -> None:
         if self._replaced:
             raise Misconfigured(
                 f"Another member called {self._member} joined the group {self._group}: give each replica a name of its own."
             )
-        if self._consumer._coordinator.coordinator_id is None:
-            raise Retryable(f"Reading as {self._member} of {self._group}: Kafka's coordinator cannot be reached.")
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """See the port. A rebalance since the last poll is a Conflict, even for partitions that stayed here.

@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from onethread.errors import Retryable
 from onethread.log import sqlite_groups as groups
 from onethread.log import sqlite_records as records
@@ -24,9 +22,10 @@ from onethread.log.drafts import refuse_oversized, size
 from onethread.log.port import Draft, EventLog, Extent, Reader, Record, Topic, TopicPartition
 from onethread.log.sqlite_groups import Me
 from onethread.log.sqlite_reader import SqliteReader
+from onethread.logs import get_logger
 from onethread.sqlite import Database
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 _PENDING_BYTES = 64 * 1024 * 1024
 _PRUNE_EVERY = 60.0  # seconds
