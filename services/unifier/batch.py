@@ -5,27 +5,18 @@ number of round trips for the whole batch, and every step may be done twice. The
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
-
-import msgspec
 
 from unifier.commands import PATIENCE, Commands
-from unifier.identity import identities, pairs, profiles
+from unifier.identity import identities, pairs
 from unifier.merging import Merging
 from unifier.model import ClockClaim, ClockId, Entry, Identity, LinkWish, Matched, Placement
+from unifier.people import Directory, People
 from unifier.publishing import Publisher
 from unifier.reading import Reading
 from unifier.settlement import Settlement
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands
 from unifier.threading import Decision, World, around, claimed_keys, clock_links, named_links, place, rule_of
-
-
-class People(NamedTuple):
-    """Everybody in a batch, as stored, and the other identities of each one's customer."""
-
-    known: dict[str, Identity]
-    others: dict[str, tuple[str, ...]]
 
 
 class Batch:
@@ -36,6 +27,7 @@ class Batch:
     ) -> None:
         self._store = store
         self._now = now
+        self._people = Directory(store)
         self._strands = Strands(store, publisher)
         self._settlement = Settlement(store, self._strands, now)
         self._merging = Merging(store, self._strands, self._settlement)
@@ -45,17 +37,20 @@ class Batch:
         """Thread the entries among the readings, relate the identities that they speak for, then obey the commands."""
         said = once([reading for reading in readings if reading.role in ("entry", "about")])
         facts = [reading for reading in readings if reading.role == "fact"]
-        if said:
-            await self._thread(said)
+        repeated = await self._thread(said) if said else set()
         if facts:
             await self._store.claim({}, [], once_by_id(who for reading in facts for who in identities(reading)))
-            await self._note(facts, await self._people(facts))
-        await self._merging.relate([pair for reading in (*said, *facts) for pair in pairs(reading)])
+            await self._people.note(facts, await self._people.of(facts))
+        # Nothing tells whether a fact came before, so it counts as a repeat.
+        repeats = [reading for reading in said if reading.id in repeated] + facts
+        firsts = [reading for reading in said if reading.id not in repeated]
+        await self._merging.relate(_all_pairs(firsts), _all_pairs(repeats))
         for reading in readings:
             if reading.role == "command":
                 await self._commands.apply(reading)
 
-    async def _thread(self, readings: list[Reading]) -> None:
+    async def _thread(self, readings: list[Reading]) -> set[str]:
+        """Steps 1 to 10 for entries. Returns the ids that were found stored: another copy may have died in the middle."""
         world = await self.look(readings)
         decisions = home(readings, world)
         decisions = await self.elect(decisions, world)
@@ -71,6 +66,7 @@ class Batch:
         await self._strands.publish(touched)
         if settled:
             await self._merging.mark(settled.links)
+        return {decision.reading.id for decision in decisions if decision.stored}
 
     # --- the steps ---
 
@@ -125,27 +121,23 @@ class Batch:
         await self._store.claim(keys, clocks, people)
 
     async def insert(self, decisions: list[Decision], world: World) -> list[Decision]:
-        """5. Append. Who finds its message stored elsewhere takes that home, and claims with it."""
+        """5. Append. Who finds its message stored takes that home and time; if it is another home, it claims with it."""
         new = [decision for decision in decisions if decision.stored is None]
-        homes = await self._strands.append([self._entry(decision) for decision in new])
-        elsewhere = [decision for decision in new if homes[decision.reading.id] != decision.strand]
+        found = await self._strands.append([self._entry(decision) for decision in new])
+        if not found:
+            return decisions
+        world.entries.update(found)
+        elsewhere = [one for one in new if one.reading.id in found and found[one.reading.id].strand != one.strand]
         if elsewhere:
-            stored = await self._store.entries([decision.reading.id for decision in elsewhere])
-            world.entries.update(stored)
-            decisions = [
-                _stored(decision, stored[decision.reading.id]) if decision.reading.id in stored else decision
-                for decision in decisions
-            ]
-            await self.claim([decision for decision in decisions if decision.reading.id in stored], world)
-        return decisions
+            await self.claim([_stored(one, found[one.reading.id]) for one in elsewhere], world)
+        return [_stored(one, found[one.reading.id]) if one.reading.id in found else one for one in decisions]
 
     async def look_again(self, decisions: Sequence[Decision]) -> list[LinkWish]:
         """6. After the writes: keys, hours, named messages, also of the customers' other identities; what lies beside home."""
         readings = [decision.reading for decision in decisions]
-        people = await self._people(
-            readings
-        )  # read after the claims, never before: a merge looks at keys after customers
-        await self._note(readings, people)
+        # Read after the claims, never before: a merge looks at keys after customers.
+        people = await self._people.of(readings)
+        await self._people.note(readings, people)
         wanted = {naming.entry for reading in readings for naming in reading.named if naming.entry}
         keys = {key for reading in readings for key in _all_keys(reading, people)}
         clocks = {bucket for reading in readings for bucket in _all_clocks(reading, people)}
@@ -156,45 +148,6 @@ class Batch:
         )
         wishes = (wish for decision in decisions for wish in wanted_links(decision, fresh, people))
         return list({(wish.id, wish.evidence.key): wish for wish in wishes}.values())
-
-    # --- people ---
-
-    async def _people(self, readings: Iterable[Reading]) -> People:
-        readings = list(readings)
-        ids = {who for reading in readings for who in (*reading.parties, *(person for person, _, _ in reading.people))}
-        ids |= {
-            who.id for reading in readings for who in identities(reading)
-        }  # further claims too: evidence is noted on them
-        known = await self._store.identities(ids) if ids else {}
-        customers = await self._store.customers({person.customer for person in known.values()}) if known else {}
-        others = {
-            who: tuple(other.id for other in customers.get(person.customer, ()) if other.id != who)
-            for who, person in known.items()
-        }
-        return People(known, others)
-
-    async def _note(self, readings: Iterable[Reading], people: People) -> None:
-        """Profiles and kinds of evidence, where they say something new."""
-        news: dict[str, tuple[int, Reading]] = {}
-        evidence: dict[str, set[str]] = {}
-        for reading in readings:
-            for who in identities(reading):
-                known = people.known.get(who.id)
-                if known and not set(who.evidence) <= set(known.evidence):
-                    evidence.setdefault(who.id, set()).update(who.evidence)
-            for who_id in profiles(reading):
-                if who_id not in news or news[who_id][0] <= reading.at:
-                    news[who_id] = (reading.at, reading)
-        fresh = {who: profiles(reading)[who] for who, (_, reading) in news.items()}
-        changed = {
-            who: profile
-            for who, profile in fresh.items()
-            if (known := people.known.get(who))
-            and known.profile.at <= profile.at
-            and msgspec.structs.replace(known.profile, at=profile.at) != profile
-        }
-        if changed or evidence:
-            await self._store.note_identities(changed, evidence)
 
     def _entry(self, decision: Decision) -> Entry:
         reading = decision.reading
@@ -275,6 +228,10 @@ def _all_clocks(reading: Reading, people: People) -> Iterator[ClockId]:
     if reading.clock:
         for owner in (reading.own, *people.others.get(reading.own, ())):
             yield from around(reading.clock._replace(owner=owner))
+
+
+def _all_pairs(readings: Iterable[Reading]) -> list[LinkWish]:
+    return [pair for reading in readings for pair in pairs(reading)]
 
 
 def once(readings: Iterable[Reading]) -> list[Reading]:

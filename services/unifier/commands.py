@@ -79,6 +79,7 @@ class Commands:
             id=who, type=claim.type, scope=claim.scope, value=claim.canonical, since=reading.at, customer=who
         )
         await self._store.claim({}, [], [person])
+        await self._store.reveal([person])
         return who
 
     async def _entries(self, reading: Reading, ids: tuple[str, ...]) -> Mapping[str, Entry]:

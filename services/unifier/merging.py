@@ -39,9 +39,14 @@ class Merging:
         if open_links:
             await self._store.settled(open_links)
 
-    async def relate(self, pairs: Sequence[LinkWish]) -> None:
-        """Evidence on identities: link, settle customers, compare keys, settle strands, publish."""
-        seeds = await self.link(list({(pair.id, pair.evidence.key): pair for pair in pairs}.values()))
+    async def relate(self, pairs: Sequence[LinkWish], repeated: Sequence[LinkWish] = ()) -> None:
+        """Evidence on identities: link, settle customers, compare keys, settle strands, publish.
+
+        Of `repeated` evidence the other copy may have died after it wrote by an older state, which others had settled
+        before: so that `settled` is not trusted.
+        """
+        wishes = {(pair.id, pair.evidence.key): pair for pair in (*pairs, *repeated)}
+        seeds = await self.link(list(wishes.values())) | {end for pair in repeated for end in pair.ends}
         if seeds:
             await self.resettle(seeds)
 

@@ -45,30 +45,27 @@ class Strands:
         outcomes = {outcome.id: outcome.result for outcome in await self._store.insert(numbered)}
         self._learn([entry for entry in numbered if outcomes[entry.id] == "inserted"])
 
-    async def append(self, entries: Sequence[Entry]) -> dict[str, str]:
+    async def append(self, entries: Sequence[Entry]) -> dict[str, Entry]:
         """Insert, numbered after the last one seen stored; renumbers whoever lost a race for a number.
 
-        Returns entry id → the strand it is in: another than asked for, if another copy was stored there first.
+        Returns those whose id was stored already, by id, as they are stored: perhaps in another strand.
         """
-        homes: dict[str, str] = {}
+        found: dict[str, Entry] = {}
         waiting, races = list(entries), 0
         while waiting:
             await self.need({entry.strand for entry in waiting})
             numbered = self._number(waiting)
             outcomes = {outcome.id: outcome.result for outcome in await self._store.insert(numbered)}
-            inserted = [entry for entry in numbered if outcomes[entry.id] == "inserted"]
-            self._learn(inserted)
-            homes.update({entry.id: entry.strand for entry in inserted})
-            taken = [entry.id for entry in numbered if outcomes[entry.id] == "id_taken"]
+            self._learn([entry for entry in numbered if outcomes[entry.id] == "inserted"])
+            taken = [entry_id for entry_id, result in outcomes.items() if result == "id_taken"]
             if taken:
-                stored = await self._store.entries(taken)
-                homes.update({entry_id: stored[entry_id].strand for entry_id in taken})
-            waiting = [entry for entry in waiting if entry.id not in homes]
+                found.update(await self._store.entries(taken))
+            waiting = [entry for entry in waiting if outcomes[entry.id] in ("seq_taken", "not_tried")]
             if waiting:
                 await asyncio.sleep(random.random() * 0.002 * races)  # noqa: S311 -- spreads writers, guards nothing
                 await self.read({entry.strand for entry in waiting})
                 races += 1
-        return homes
+        return found
 
     def _number(self, entries: Iterable[Entry]) -> list[Entry]:
         last: dict[str, int] = {}

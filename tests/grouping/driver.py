@@ -1,4 +1,4 @@
-"""Runs a dialogue through the real unifier: several workers, one step at a time in a seeded order, with deaths and repeats.
+"""Runs facts through the real unifier: several workers, one step at a time in the order of a schedule, with deaths and repeats.
 
 Every call of a worker to the store or the log is one step; between two steps any other worker may go. A worker can die before
 or after any of its writes: its batch, not committed, is then delivered again.
@@ -6,20 +6,21 @@ or after any of its writes: its batch, not committed, is then delivered again.
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
-from grouping.dialogues import WINDOW_HOURS, Dialogue, events
+from grouping.as_events import event_of
+from grouping.facts import WINDOW_HOURS, Dialogue, Fact, facts_of
 
+from onethread.errors import Poison
 from onethread.log.port import EventLog
 from unifier.batch import Batch
-from unifier.model import scoped
 from unifier.policy import HOUR, Policies, Policy
 from unifier.publishing import Publisher
 from unifier.reading import Reading, read
 from unifier.store.port import ConversationStore
 
-POLICIES = Policies(Policy(window=WINDOW_HOURS * HOUR))
 WRITES = frozenset(
     {
         "claim",
@@ -29,69 +30,88 @@ WRITES = frozenset(
         "move",
         "set_customers",
         "note_identities",
+        "reveal",
         "wish",
         "opine",
         "settled",
         "append",
     }
 )
+ENDLESS = 20_000
+"""Steps of one delivery, dozens of times what it takes: a broken unifier may never end."""
 
 
 class DiedError(BaseException):
     """The worker is gone, in the middle of something."""
 
 
+class Step(NamedTuple):
+    """A worker is about to call the store or the log."""
+
+    worker: int
+    call: str
+    arguments: tuple[Any, ...] = ()
+
+
+class Schedule(Protocol):
+    """Decides who goes, and who dies."""
+
+    def choose(self, waiting: Sequence[Step]) -> int:
+        """The index of the step that is taken now; asked only when all workers wait."""
+
+    def fate(self, step: Step) -> str:
+        """Of a write that is taken: its worker dies `before` it, `after` it, or not ("")."""
+
+
 class Turns:
-    """Lets one task go at a time, in a seeded order.
+    """Lets one worker go at a time, as a schedule says."""
 
-    `loyalty`: how likely the task that just ran goes on. Races that need many steps of one worker between two of another
-    come up only where it is high, those that need close alternation only where it is low.
-    """
-
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
-        self._loyalty = chance.choice((0.0, 0.5, 0.9))
-        self._waiting: list[asyncio.Future[None]] = []
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._waiting: list[tuple[Step, asyncio.Future[None]]] = []
         self._running = 0
+        self._taken = 0
 
-    async def wait(self) -> None:
-        """Wait for this task's turn."""
+    def start(self, workers: int) -> None:
+        """So many workers run from now on."""
+        self._running = workers
+
+    async def wait(self, step: Step) -> None:
+        """Wait for this step's turn. Raises AssertionError where the delivery never ends."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self._done()
+        self._waiting.append((step, turn))
+        self.leave()
         await turn
 
-    def start(self, tasks: int) -> None:
-        """So many tasks run from now on."""
-        self._running = tasks
-
-    def _done(self) -> None:
+    def leave(self) -> None:
+        """One worker less is running: it waits, or is finished."""
         self._running -= 1
         if self._running == 0 and self._waiting:
-            stays = self._chance.random() < self._loyalty
-            turn = self._waiting.pop(-1 if stays else self._chance.randrange(len(self._waiting)))
+            _, turn = self._waiting.pop(self._schedule.choose([step for step, _ in self._waiting]))
             self._running = 1
-            turn.set_result(None)
-
-    def leave(self) -> None:
-        """This task is finished."""
-        self._done()
+            self._taken += 1
+            if self._taken > ENDLESS:
+                turn.set_exception(AssertionError(f"after {ENDLESS} steps there is no end"))
+            else:
+                turn.set_result(None)
 
 
 class Stepped:
     """A port whose every call waits for its turn; one write may be the last thing its worker does."""
 
-    def __init__(self, port: Any, turns: Turns, deaths: Callable[[str], str]) -> None:
+    def __init__(self, port: Any, turns: Turns, schedule: Schedule, worker: int) -> None:
         self._port = port
         self._turns = turns
-        self._deaths = deaths
+        self._schedule = schedule
+        self._worker = worker
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
 
         async def step(*args: Any, **named: Any) -> Any:
-            await self._turns.wait()
-            fate = self._deaths(name) if name in WRITES else ""
+            taken = Step(self._worker, name, args)
+            await self._turns.wait(taken)
+            fate = self._schedule.fate(taken) if name in WRITES else ""
             if fate == "before":
                 raise DiedError(name)
             result = await method(*args, **named)
@@ -100,6 +120,37 @@ class Stepped:
             return result
 
         return step
+
+
+class Chance:
+    """A seeded schedule. `deaths`: after so many writes each, about, a worker dies.
+
+    `loyalty`: how likely the worker that just went goes on. Races that need many steps of one worker between two of another
+    come up only where it is high, those that need close alternation only where it is low.
+    """
+
+    def __init__(self, chance: random.Random, deaths: Sequence[int]) -> None:
+        self._chance = chance
+        self._loyalty = chance.choice((0.0, 0.5, 0.9))
+        self._deaths = sorted(deaths)
+        self._writes = 0
+
+    def choose(self, waiting: Sequence[Step]) -> int:
+        """See Schedule. Who went last waits at the end."""
+        return -1 if self._chance.random() < self._loyalty else self._chance.randrange(len(waiting))
+
+    def fate(self, step: Step) -> str:
+        """See Schedule."""
+        self._writes += 1
+        if self._deaths and self._writes >= self._deaths[0]:
+            self._deaths.pop(0)
+            return self._chance.choice(("before", "after"))
+        return ""
+
+
+def new_batch(store: Any, log: Any) -> Batch:
+    """A batch that waits for no message that is not there."""
+    return Batch(store, Publisher(store, log), lambda: 0, patience=0.0)
 
 
 async def deliver(
@@ -112,40 +163,49 @@ async def deliver(
     workers: int = 3,
 ) -> None:
     """Deliver all facts, shuffled, some twice, in small batches; returns when everything is committed."""
-    facts = list(events(dialogue, tenant))
+    facts = list(facts_of(dialogue))
     facts += chance.choices(facts, k=chance.choice((0, len(facts) // 3, len(facts))))
     chance.shuffle(facts)
-    queue = batches([read(fact, POLICIES.of(tenant, fact.channel_id)) for fact in facts], chance)
-    turns = Turns(chance)
-    doomed = sorted(chance.sample(range(1, 12 * len(facts)), chance.choice((0, 1, 1, 2, 3))))
-    count = 0
+    queue = batches(readings(tuple(facts), dialogue, tenant), chance)
+    deaths = chance.sample(range(1, 12 * len(facts)), chance.choice((0, 1, 1, 2, 3)))
+    schedule = Chance(chance, deaths)
+    turns = Turns(schedule)
 
-    def fate(_name: str) -> str:
-        nonlocal count
-        count += 1
-        if doomed and count >= doomed[0]:
-            doomed.pop(0)
-            return chance.choice(("before", "after"))
-        return ""
-
-    async def work() -> None:
+    async def work(worker: int) -> None:
+        stepped = Stepped(store, turns, schedule, worker)
+        published = Stepped(log, turns, schedule, worker)
         try:
             while queue:
                 batch = queue.pop(0)
-                stepped: Any = Stepped(store, turns, fate)
-                published: Any = Stepped(log, turns, fate)
                 try:
-                    await Batch(stepped, Publisher(stepped, published), lambda: 0).apply(batch)
+                    await new_batch(stepped, published).apply(batch)
                 except DiedError:
                     queue.insert(chance.randint(0, len(queue)), batch)
+                except Poison:  # a command that is quicker than what it names: a dead letter, replayed later
+                    queue.append(batch)
         finally:
             turns.leave()
 
     turns.start(workers)
-    await asyncio.gather(*(work() for _ in range(workers)))
+    await asyncio.gather(*map(work, range(workers)))
     while queue:  # a batch whose worker died when the others had gone home
         turns.start(1)
-        await work()
+        await work(0)
+
+
+def policies(dialogue: Dialogue, tenant: str) -> Policies:
+    """How the channels of a dialogue group."""
+    window = WINDOW_HOURS * HOUR
+    tickets = Policy("threads", window)
+    return Policies(Policy(window=window), channels={(tenant, f"chn_{place}"): tickets for place in dialogue.threads})
+
+
+@lru_cache(maxsize=1000)
+def readings(facts: tuple[Fact, ...], dialogue: Dialogue, tenant: str) -> list[Reading]:
+    """Facts as the unifier reads them."""
+    policy = policies(dialogue, tenant)
+    events = [event_of(fact, dialogue, tenant) for fact in facts]
+    return [read(event, policy.of(tenant, event.channel_id)) for event in events]
 
 
 def batches(readings: Sequence[Reading], chance: random.Random) -> list[list[Reading]]:
@@ -162,12 +222,13 @@ def batches(readings: Sequence[Reading], chance: random.Random) -> list[list[Rea
 
 async def stored_grouping(dialogue: Dialogue, tenant: str, store: ConversationStore) -> frozenset[frozenset[int]]:
     """The conversations that the store holds, as sets of the numbers said."""
-    ids = dict(zip((scoped(tenant, fact.id) for fact in events(dialogue, tenant)), dialogue.said, strict=False))
+    said = zip(readings(dialogue.said, dialogue, tenant), dialogue.said, strict=True)
+    ids = {reading.id: fact.number for reading, fact in said}
     entries = await store.entries(ids.keys())
     missing = ids.keys() - entries.keys()
-    assert not missing, f"lost: {[ids[one].number for one in missing]}"
+    assert not missing, f"lost: {[ids[one] for one in missing]}"
     heads = await store.heads({entry.home for entry in entries.values()})
     groups: dict[str, set[int]] = {}
     for entry in entries.values():
-        groups.setdefault(heads[entry.home].root, set()).add(ids[entry.id].number)
+        groups.setdefault(heads[entry.home].root, set()).add(ids[entry.id])
     return frozenset(frozenset(group) for group in groups.values())

@@ -1,50 +1,44 @@
-"""Looks for a dialogue that the unifier groups wrongly. Run with a broken unifier, it must find one: `python -m grouping.hunt`.
+"""Looks for something the unifier does wrongly. Run with a broken unifier, it must find it: `python -m grouping.hunt [NAME …]`.
 
-Exit status 1: found, and the first line says what; 0: nothing found.
+NAME is a scenario, `dialogues`, or `the loop`; without one, all of them. Exit status 1: found, and it says what; 0: nothing found.
 """
 
 import asyncio
 import contextlib
 import random
 import sys
-import tempfile
-import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from grouping.dialogues import Dialogue, dialogue, encounter, events
-from grouping.driver import POLICIES, DiedError, Stepped, Turns, deliver, stored_grouping
+from grouping.as_events import event_of
+from grouping.dialogues import dialogue, encounter
+from grouping.driver import DiedError, Stepped, Turns, deliver, stored_grouping
+from grouping.explorer import Bounds, Explorer
+from grouping.facts import Dialogue, facts_of
+from grouping.inline import in_memory
 from grouping.invariants import Feed, check
 from grouping.reference import grouping
+from grouping.scenarios import BY_NAME
 
 from onethread import envelope
 from onethread.blobs import Blobs
 from onethread.log.port import EventLog
-from onethread.log.sqlite import SqliteLog
-from onethread.log.topics import MESSAGES, topics
+from onethread.log.topics import MESSAGES
 from unifier.model import scoped
 from unifier.store.port import ConversationStore
-from unifier.store.sqlite import SqliteConversations
-from unifier.worker import Worker
+from unifier.worker import GROUP, Worker
 
 PATIENCE = 20.0
-"""Seconds for one delivery, a thousand times what it takes: a broken unifier may never end."""
+"""Seconds for one delivery, a thousand times what it takes."""
 
 
-async def run(dialogues: Iterable[Dialogue], orders: int, folder: Path) -> str:
+async def run(dialogues: Iterable[Dialogue], orders: int, store: ConversationStore, log: EventLog) -> str:
     """What is wrong with the outcome of these dialogues, each in so many orders, or ""."""
-    async with SqliteConversations(folder / "conversations.sqlite") as store, SqliteLog(folder / "log.sqlite") as log:
-        await store.create_indexes()
-        await log.apply(topics())
-        feed = Feed(log)
-        found = await worker_dies(store, log)
-        if found:
-            return found
-        for number, said in enumerate(dialogues):
-            for order in range(orders):
-                found = await one_run(said, f"t{number}x{order}", store, log, feed)
-                if found:
-                    return f"dialogue {number}, order {order}: {found}\n{said}"
+    feed = Feed(log)
+    for number, said in enumerate(dialogues):
+        for order in range(orders):
+            found = await one_run(said, f"t{number}x{order}", store, log, feed)
+            if found:
+                return f"dialogue {number}, order {order}: {found}\n{said}"
     return ""
 
 
@@ -60,42 +54,81 @@ async def one_run(said: Dialogue, tenant: str, store: ConversationStore, log: Ev
     return "" if stored == wanted else f"{sorted(map(sorted, stored))} and not {sorted(map(sorted, wanted))}"
 
 
-async def worker_dies(store: ConversationStore, log: EventLog) -> str:
-    """The loop's own promise: what is not committed comes again."""
-    facts = list(events(dialogue(1), "loop"))
-    await log.append(MESSAGES, [envelope.draft(fact) for fact in facts])
-    turns = Turns(random.Random(1))
-    stepped: object = Stepped(store, turns, lambda name: "before" if name == "insert" else "")
-    for port in (stepped, store):
+async def explore(name: str) -> str:
+    """A scenario, within its own bounds."""
+    scenario = BY_NAME[name]
+    async with in_memory() as memory:
+        bounds = Bounds(scenario.preemptions, scenario.deaths, scenario.together)
+        found = await Explorer(memory, scenario).explore(bounds)
+    return f"{name}: {found}" if found else ""
+
+
+async def talk() -> str:
+    """Some hundred deliveries of generated dialogues."""
+    dialogues = (one for seed in range(50) for one in (encounter(seed), dialogue(seed)))
+    async with in_memory() as (store, log, _):
+        return await run(dialogues, 3, store, log)
+
+
+async def worker_dies() -> str:
+    """The loop's own promise: what is not done is not committed, and comes again."""
+    said = dialogue(1)
+    facts = [event_of(fact, said, "loop") for fact in facts_of(said)]
+    async with in_memory() as (store, log, _):
+        await log.append(MESSAGES, [envelope.draft(fact) for fact in facts])
+        turns = Turns(_Deadly())
         turns.start(1)
-        worker = Worker(log, port, Blobs("memory:///"), member="hunt", policies=POLICIES)  # type: ignore[arg-type]
-        stop = asyncio.Event()
-        loop = asyncio.create_task(worker.run(stop))
-        deadline = time.monotonic() + PATIENCE
-        try:
-            while not loop.done() and worker.progress < len(facts):
-                if time.monotonic() > deadline:
-                    return "worker: what was not committed does not come again"
-                await asyncio.wait([loop], timeout=0.02)
-        finally:
-            stop.set()
-            with contextlib.suppress(DiedError):
-                await loop
-    stored = await store.entries({scoped("loop", fact.id) for fact in facts if fact.kind != "link.set"})
-    return "" if len(stored) == len({f.id for f in facts if f.kind != "link.set"}) else "worker: lost"
+        with contextlib.suppress(DiedError):
+            await _work(log, Stepped(store, turns, _Deadly(), 0), len(facts))
+        if any((await log.commits(GROUP, MESSAGES)).values()):
+            return "worker: committed what is not done"
+        await _work(log, store, len(facts))
+        wanted = {scoped("loop", fact.id) for fact in facts if fact.kind not in COMMANDS}
+        return "" if wanted == (await store.entries(wanted)).keys() else "worker: lost"
 
 
-def main() -> int:
-    """Hunt through some hundred deliveries."""
-    memory = Path("/dev/shm")  # where there is one: here the disk only costs time, no power is lost
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        dialogues = [
-            one for seed in range(50) for one in (*(encounter(4 * seed + n) for n in range(4)), dialogue(seed))
-        ]
-        found = asyncio.run(run(dialogues, 5, Path(folder)))
-    sys.stdout.write(found or "nothing found")
-    return 1 if found else 0
+async def _work(log: EventLog, store: object, facts: int) -> None:
+    """A worker until so many facts are committed, or it dies."""
+    worker = Worker(log, store, Blobs("memory:///"), member="hunt")  # type: ignore[arg-type]
+    stop = asyncio.Event()
+    loop = asyncio.create_task(worker.run(stop))
+    async with asyncio.timeout(PATIENCE):
+        while not loop.done() and worker.progress < facts:
+            await asyncio.wait([loop], timeout=0.01)
+    stop.set()
+    await loop
+
+
+COMMANDS = {"link.set", "entries.move"}
+
+
+class _Deadly:
+    """Dies before it inserts."""
+
+    def choose(self, waiting: Sequence[object]) -> int:
+        return 0
+
+    def fate(self, step: tuple[int, str]) -> str:
+        return "before" if step[1] == "insert" else ""
+
+
+HUNTS: dict[str, Callable[[], Awaitable[str]]] = {
+    "the loop": worker_dies,
+    "dialogues": talk,
+    **{name: (lambda name=name: explore(name)) for name in BY_NAME},
+}
+
+
+async def main(names: Sequence[str]) -> int:
+    """Hunt until something is found."""
+    for name in names or HUNTS:
+        found = await HUNTS[name]()
+        if found:
+            sys.stdout.write(found)
+            return 1
+    sys.stdout.write("nothing found")
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(asyncio.run(main(sys.argv[1:])))

@@ -1,15 +1,21 @@
 """What must hold of a store and its feed at rest, beside the grouping: checked after every run."""
 
-import msgspec
-from grouping.dialogues import Dialogue, events
-from grouping.driver import POLICIES
+from collections.abc import Iterable, Mapping
+from itertools import combinations
 
+import msgspec
+from grouping.as_events import claim
+from grouping.driver import readings
+from grouping.facts import Dialogue
+from grouping.reference import customers
+
+from onethread.identity import identity_id
 from onethread.log.port import EventLog, TopicPartition
 from onethread.log.topics import CONVERSATIONS
 from unifier.folding import fold
-from unifier.model import Head, scoped, tenant_of
+from unifier.model import ClockId, Entry, Head, tenant_of
 from unifier.publishing import read
-from unifier.reading import read as read_event
+from unifier.reading import Reading
 from unifier.store.port import ConversationStore
 
 
@@ -41,8 +47,9 @@ class Feed:
 async def check(dialogue: Dialogue, tenant: str, store: ConversationStore, feed: Feed) -> None:
     """Each event is one entry; strands are 1..n; heads are folds; roots are the eldest, and flat; the feed is complete."""
     await feed.follow()
-    entries = await store.entries({scoped(tenant, fact.id) for fact in events(dialogue, tenant)})
-    heads = await store.heads({entry.strand for entry in entries.values()})
+    said = readings(dialogue.said, dialogue, tenant)
+    entries = await store.entries({reading.id for reading in said})
+    heads = await store.heads({strand for entry in entries.values() for strand in (entry.strand, entry.home)})
     members = {head.id: head for head in await store.strands_of({head.root for head in heads.values()})}
     for head in {**heads, **members}.values():
         assert tenant_of(head.id) == tenant == tenant_of(head.root)
@@ -56,13 +63,33 @@ async def check(dialogue: Dialogue, tenant: str, store: ConversationStore, feed:
         assert head.root <= head.id, f"{head.id} is led by the younger {head.root}"
         leader = members.get(head.root)
         assert leader is None or leader.root == leader.id, f"{head.root} leads, and is led by {leader.root}"
+    check_elections(said, entries)
+    await check_customers(dialogue, tenant, store)
 
-    founded: dict[tuple[str, int], str] = {}
-    for entry in entries.values():
-        reading = read_event(entry.event, POLICIES.default) if entry.event else None
-        if reading and reading.free and reading.clock and entry.placement.rule == "opened":
-            hours = (reading.own, reading.clock.bucket)
-            assert founded.setdefault(hours, entry.strand) == entry.strand, f"{hours} founded two strands"
+
+def check_elections(said: Iterable[Reading], entries: Mapping[str, Entry]) -> None:
+    """One identity's free messages in one bucket found one strand."""
+    founded: dict[ClockId, str] = {}
+    for reading in said:
+        entry = entries.get(reading.id)
+        if entry and reading.free and reading.clock and entry.placement.rule == "opened":
+            assert founded.setdefault(reading.clock, entry.strand) == entry.strand, (
+                f"{reading.clock} founded two strands"
+            )
+
+
+async def check_customers(dialogue: Dialogue, tenant: str, store: ConversationStore) -> None:
+    """Two addresses are one customer exactly where the reference says so; an address that was named is known."""
+    numbers = customers(dialogue, tenant)
+    named = {address for said in dialogue.said for address in (said.author, *said.others)} - {"us"}
+    named |= {end for word in dialogue.words for end in word.ends if isinstance(end, str)}
+    ids = {address: f"{tenant}/{identity_id(tenant, claim(address))}" for address in named | numbers.keys()}
+    known = await store.identities(ids.values())
+    for one, other in combinations(sorted(address for address in numbers if ids[address] in known), 2):
+        same = known[ids[one]].customer == known[ids[other]].customer
+        assert same == (numbers[one] == numbers[other]), f"{one} and {other}: one customer is {same}"
+    for address in named:
+        assert f"{known[ids[address]].type}:{known[ids[address]].value}" == address, f"{address} is a mere id"
 
 
 def without_progress(head: Head) -> Head:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 
 class Mutation(NamedTuple):
-    """One edit of one file below `services/unifier`."""
+    """One edit of one file below `services/unifier`. `by`: the hunts that must find it (`grouping.hunt`)."""
 
     name: str
     file: str
     old: str
     new: str
+    by: tuple[str, ...] = ("dialogues",)
 
 
 MUTATIONS = (
@@ -21,6 +22,7 @@ MUTATIONS = (
         "worker.py",
         "            await self.apply(records)\n            await reader.commit(_next_offsets(records))\n",
         "            await reader.commit(_next_offsets(records))\n            await self.apply(records)\n",
+        by=("the loop",),
     ),
     Mutation(
         "stored means done",
@@ -40,7 +42,13 @@ MUTATIONS = (
         "        return Entry(\n            id=reading.id,\n",
         "        return Entry(\n            id=reading.id + __import__('secrets').token_hex(4),\n",
     ),
-    Mutation("no read-back of an election", "batch.py", "        world.rename(names)\n", "        names.clear()\n"),
+    Mutation(
+        "no read-back of an election",
+        "batch.py",
+        "        world.rename(names)\n",
+        "        names.clear()\n",
+        by=("two workers, one new customer",),
+    ),
     Mutation(
         "no second look",
         "batch.py",
@@ -51,21 +59,23 @@ MUTATIONS = (
         "customer read before the claim",
         "batch.py",
         "        await self.claim(decisions, world)\n        decisions = await self.insert(decisions, world)\n",
-        "        early = await self._people(readings)\n        async def people(_readings):\n            return early\n"
-        "        await self.claim(decisions, world)\n        self._people = people\n"
+        "        early = await self._people.of(readings)\n        async def people(_readings):\n            return early\n"
+        "        await self.claim(decisions, world)\n        self._people.of = people\n"
         "        decisions = await self.insert(decisions, world)\n",
+        by=("merge while B writes into a strand it knows",),
     ),
     Mutation(
         "merge without comparing keys",
         "merging.py",
         "        wishes = await self.compare(people)\n",
         "        wishes = (await self.compare(people))[:0]\n",
+        by=("merge while B writes",),
     ),
     Mutation(
         "home by another identity",
         "batch.py",
         "        world = await self.look(readings)\n",
-        "        known = (await self._people(readings)).known\n"
+        "        known = (await self._people.of(readings)).known\n"
         "        readings = [\n"
         "            one._replace(clock=one.clock._replace(owner=known[one.own].customer)) if one.clock and one.own in known else one\n"
         "            for one in readings\n"
@@ -84,12 +94,28 @@ MUTATIONS = (
         "            await self._strands.try_append([self._joined(node, root, links) for node, root in sorted(wrong.items())])\n",
         "            await self._strands.try_append([self._joined(node, root, links) for node, root in sorted(wrong.items())])\n"
         "            return Settled(frozenset(nodes), tuple(links))\n",
+        by=("undo while B writes",),
     ),
     Mutation(
         "redelivery trusts settled",
         "batch.py",
         "        redelivered = {decision.strand for decision in decisions if decision.stored}\n",
         "        redelivered: set[str] = set()\n",
+        by=("undo while B writes",),
+    ),
+    Mutation(
+        "repeated evidence trusts settled",
+        "merging.py",
+        " | {end for pair in repeated for end in pair.ends}\n",
+        "\n",
+        by=("undo while evidence comes",),
+    ),
+    Mutation(
+        "stored by another meanwhile is not a redelivery",
+        "batch.py",
+        "        return [_stored(one, found[one.reading.id]) if one.reading.id in found else one for one in decisions]\n",
+        "        return decisions\n",
+        by=("zombie decides otherwise",),
     ),
     Mutation(
         "only own entries published",
@@ -104,19 +130,25 @@ MUTATIONS = (
         "            await self._store.published(done)\n            await self._log.append(CONVERSATIONS, drafts)\n",
     ),
     Mutation(
-        "no unique (strand, seq)", "store/sqlite/schema.py", ",\n        UNIQUE (strand, seq)) STRICT", ") STRICT"
+        "no unique (strand, seq)",
+        "store/sqlite/schema.py",
+        ",\n        UNIQUE (strand, seq)) STRICT",
+        ") STRICT",
+        by=("two workers, one new customer",),
     ),
     Mutation(
         "claims overwrite",
         "store/sqlite/keys.py",
-        "INSERT INTO keys (id, strand) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        "INSERT OR REPLACE INTO keys (id, strand) VALUES (?, ?)",
+        'json_each(?) WHERE true ON CONFLICT DO NOTHING"\n',
+        'json_each(?) WHERE true ON CONFLICT DO UPDATE SET strand = excluded.strand"\n',
+        by=("reply and parent at once",),
     ),
     Mutation(
         "evidence revives an undone link",
         "store/sqlite/people.py",
         "    return msgspec.structs.replace(link, evidence=evidence, settled=False, rev=link.rev + 1)\n",
         "    return msgspec.structs.replace(link, evidence=evidence, settled=False, rev=link.rev + 1, state='auto')\n",
+        by=("evidence after an undo",),
     ),
     Mutation(
         "counts by increment",
@@ -125,5 +157,12 @@ MUTATIONS = (
         "    folded = head or Head(id=strand, root=strand)\n"
         "    entries = [*entries]\n"
         "    folded = msgspec.structs.replace(folded, message_count=folded.message_count + (len(entries) > 1))\n",
+    ),
+    Mutation(
+        "a mere id stays one",
+        "people.py",
+        "        if revealed:\n",
+        "        if False:\n",
+        by=("a deep link comes back while its address writes",),
     ),
 )

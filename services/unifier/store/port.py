@@ -139,6 +139,10 @@ class ConversationStore(ABC):
     async def note_identities(self, profiles: Mapping[str, Profile], evidence: Mapping[str, Collection[str]]) -> None:
         """Replace profiles whose `at` is not greater than the new one's; add kinds of evidence. Unknown ids are left out."""
 
+    @abstractmethod
+    async def reveal(self, identities: Sequence[Identity]) -> None:
+        """Set type, scope and value of stored identities whose type is still `idn`; change nothing else, insert nothing."""
+
     # --- links ---
 
     @abstractmethod

@@ -174,3 +174,15 @@ class KeysContract:
         await store.claim({}, [], [one])
         await store.note_identities({one.id: Profile(at=5, name="new")}, {})
         assert (await store.identities([one.id]))[one.id].profile == Profile(at=5, name="new")
+
+    async def test_an_address_takes_the_place_of_a_mere_id(self, store: ConversationStore) -> None:
+        mia, tom = identity("acme", "mia"), identity("acme", "tom")
+        told = msgspec.structs.replace(mia, type="idn", scope="s", value="idn_mia", since=3, evidence=("link_nonce",))
+        await store.claim({}, [], [told, tom])
+        for value in ("mia@example.com", "another@example.com"):
+            named = [msgspec.structs.replace(one, value=value, since=9, customer=tom.id) for one in (mia, tom)]
+            await store.reveal([*named, identity("acme", "absent")])
+        revealed = msgspec.structs.replace(told, type="email", scope="", value="mia@example.com")
+        found = await store.identities([mia.id, tom.id, "acme/idn_absent"])
+        assert found == {mia.id: revealed, tom.id: tom}
+        await store.reveal([])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from onethread.identity import KNOWN_IDENTITY
 from onethread.mongo import Collection, Document, InsertOne, UpdateOne
 from unifier.model import Identity, Link, LinkWish, Opinion, Profile
 from unifier.store.mongo.documents import each, evidence_field, fields_of, identity_of, link_of
@@ -50,6 +51,15 @@ class Identities:
             for one, kinds in evidence.items()
         ]
         await self._collection.write(operations)
+
+    async def reveal(self, identities: Iterable[Identity]) -> None:
+        """Addresses in the place of mere ids."""
+        await self._collection.write([_revealing(one) for one in identities])
+
+
+def _revealing(one: Identity) -> UpdateOne:
+    address = {"type": one.type, "scope": one.scope, "value": one.value}
+    return UpdateOne({"_id": one.id, "type": KNOWN_IDENTITY}, {"$set": address})
 
 
 def _document(one: Identity) -> Document:

@@ -140,6 +140,10 @@ class MongoConversations(ConversationStore):
         """See the port."""
         await self._identities.note(profiles, evidence)
 
+    async def reveal(self, identities: Sequence[Identity]) -> None:
+        """See the port."""
+        await self._identities.reveal(identities)
+
     # --- links ---
 
     async def links(self, ids: Collection[str]) -> dict[str, Link]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from onethread.identity import KNOWN_IDENTITY
 from unifier.model import Evidence, Identity, Link, LinkWish, Opinion, Profile
 
 W = TypeVar("W", bound=LinkWish | Opinion)
@@ -71,6 +72,14 @@ def note(
     connection.executemany(
         "UPDATE identities SET evidence = ? WHERE id = ?",
         [(_text(sorted({*one.evidence, *evidence[one.id]})), one.id) for one in known.values()],
+    )
+
+
+def reveal(connection: sqlite3.Connection, identities: Iterable[Identity]) -> None:
+    """Addresses in the place of mere ids."""
+    connection.executemany(
+        "UPDATE identities SET type = ?, scope = ?, value = ? WHERE id = ? AND type = ?",
+        [(one.type, one.scope, one.value, one.id, KNOWN_IDENTITY) for one in identities],
     )
 
 

@@ -133,6 +133,10 @@ class SqliteConversations(ConversationStore):
         """See the port."""
         await self._write(partial(people.note, profiles=profiles, evidence=evidence))
 
+    async def reveal(self, identities: Sequence[Identity]) -> None:
+        """See the port."""
+        await self._write(partial(people.reveal, identities=identities))
+
     # --- links ---
 
     async def links(self, ids: Collection[str]) -> dict[str, Link]:
