@@ -3,6 +3,7 @@
 import hashlib
 import mailbox
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -98,10 +99,10 @@ def mails_of(form: str, path: Path) -> Iterator[Raw]:
     """The mails as a mail connector's records, always in the same order."""
     match form:
         case "mbox":
-            with_lines = mailbox.mbox(path, create=False)
-            for key in with_lines.keys():  # noqa: SIM118 -- a mailbox iterates over messages, not keys
-                line = with_lines.get_file(key, from_=True).readline()
-                yield _raw(with_lines.get_bytes(key), _mbox_date(line))
+            with closing(mailbox.mbox(path, create=False)) as box:
+                for key in box.keys():  # noqa: SIM118 -- a mailbox iterates over messages, not keys
+                    line = box.get_file(key, from_=True).readline()
+                    yield _raw(box.get_bytes(key), _mbox_date(line))
         case "maildir":
             for folder in ("cur", "new"):
                 for file in sorted((path / folder).glob("*")):
