@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from onethread.envelope import decode_value, encode_value
+from onethread.errors import Poison
+from onethread.event import Foreign
 from onethread.log.port import Draft, EventLog
 from onethread.log.topics import CONVERSATIONS
 from unifier.model import Entry, Head
@@ -28,19 +31,44 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def draft(epoch: int, conversation: str, entry: Entry) -> Draft:
-    """The record of one entry."""
-    if entry.event is not None and entry.event.source is not None:
-        entry = msgspec.structs.replace(entry, event=msgspec.structs.replace(entry.event, source=None))
-    value = msgspec.json.encode(Change(epoch, entry.strand, entry.seq, conversation, entry))
+    """The record of one entry. The provider's record is left out; a fact of a kind this version does not know goes on as it came."""
+    event = entry.event
+    if event is not None and event.source is not None:
+        event = msgspec.structs.replace(event, source=None)
+    foreign = event is not None and isinstance(event.fact, Foreign)
+    value = msgspec.json.encode(
+        Change(
+            epoch,
+            entry.strand,
+            entry.seq,
+            conversation,
+            msgspec.structs.replace(entry, event=None if foreign else event),
+        )
+    )
+    if event is not None and foreign:
+        parts = _parts.decode(value)
+        inner = {**_parts.decode(parts["entry"]), "event": msgspec.Raw(encode_value(event))}
+        value = msgspec.json.encode({**parts, "entry": inner})
     return Draft(entry.strand.encode(), value, (("content-type", b"application/json"),))
 
 
 def read(value: bytes) -> Change:
-    """A record's change."""
-    return _decoder.decode(value)
+    """A record's change; a fact of an unknown kind becomes `Foreign`. Raises Poison."""
+    try:
+        return _decoder.decode(value)
+    except msgspec.ValidationError as error:
+        try:
+            parts = _parts.decode(value)
+            inner = _parts.decode(parts["entry"])
+            event = decode_value(bytes(inner.pop("event")))
+            change = _decoder.decode(msgspec.json.encode({**parts, "entry": inner}))
+        except (msgspec.MsgspecError, KeyError):
+            raise Poison(f"not a change of a conversation: {error}") from error
+        return msgspec.structs.replace(change, entry=msgspec.structs.replace(change.entry, event=event))
 
 
 _decoder = msgspec.json.Decoder(Change)
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Publisher:

@@ -475,7 +475,7 @@ AnyFact = (
 
 
 class Foreign(Fact, tag="foreign", frozen=True):
-    """A fact of a kind this version does not know, kept byte for byte; only decoding makes one, and it never reaches a wire."""
+    """A fact of a kind this version does not know, kept byte for byte; only decoding makes one. On a wire its own bytes stand."""
 
     name: str
     json: bytes
