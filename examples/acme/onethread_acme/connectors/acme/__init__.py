@@ -1,0 +1,1 @@
+"""Acme Chat: everything that only this provider needs."""
