@@ -1,6 +1,7 @@
 """What is deployed fits the program: manifests, compose file and image, each held against the command and the settings."""
 
 import importlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from onethread.host.lifecycle import GRACE
+from onethread.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("email_ingest", "im_ingest", "social_ingest", "unifier")
@@ -226,3 +228,28 @@ def test_what_the_image_copies_is_there_and_not_ignored() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"}
     assert set(copied) == kept
     assert all((ROOT / name).exists() for name in copied)
+
+
+# --- the handbook --------------------------------------------------------------------------------------------------
+
+
+def handbook() -> str:
+    return (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def test_settings_in_the_handbook_are_there() -> None:
+    table = handbook().partition("| setting | |\n|---|---|\n")[2].partition("\n\n")[0]
+    named = [name for row in table.splitlines() for name in re.findall(r"`([a-z_.]+)`", row.split("|")[1])]
+    assert len(named) > 15
+    for name in named:
+        model: Any = Settings
+        for part in name.split("."):
+            model = model.model_fields[part].annotation
+
+
+def test_commands_in_the_handbook_are_there(agreement: ModuleType) -> None:
+    called = re.findall(r"[`\n ]onethread ([a-z][^`\n,]*)", handbook())
+    calls = [shlex.split(call) for call in called if not call.startswith(("rollout", "delete"))]
+    assert len(calls) > 10
+    refused = {shlex.join(call): agreement.refusal([one for one in call if one != "…"]) for call in calls}
+    assert {call: why for call, why in refused.items() if why and "Missing argument" not in why} == {}
