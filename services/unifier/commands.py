@@ -104,17 +104,20 @@ class Commands:
             to = next(iter(target.values())).home
         else:
             to = strand_named_after(reading.id, reading.at)
-        await self._store.move({one: Moved(to=to, at=at, by=fact.by) for one in entries})
-        by_source: dict[str, list[Entry]] = {}
-        for entry in entries.values():
-            source = entry.strand if entry.home == to else entry.home
-            if source != to:
-                by_source.setdefault(source, []).append(entry)
-        for source, moved in by_source.items():
-            await self._mark(reading, fact, source, to, moved)
+        # The source is stored with the move: a repeat finds the entry in its new home, and must name the same source.
+        await self._store.move(
+            {one: Moved(to=to, at=at, source=entry.home, by=fact.by) for one, entry in entries.items()}
+        )
+        ways: dict[tuple[str, str], list[Entry]] = {}
+        for entry in (await self._store.entries(entries.keys())).values():
+            moved = entry.moved
+            if moved and moved.at == at and moved.source != moved.to:  # else a later move has it, or it was there
+                ways.setdefault((moved.source, moved.to), []).append(entry)
+        for (source, to), together in ways.items():
+            await self._mark(reading, fact, source, to, together)
 
     async def _mark(self, reading: Reading, fact: EntriesMove, source: str, to: str, moved: list[Entry]) -> None:
-        """A marker in both timelines, for live readers; then the two strands are kept apart."""
+        """A marker in both timelines, for live readers; then the two are kept apart, unless they are one conversation."""
         marker = EntriesMoved(
             entry_ids=tuple(entry.id for entry in moved),
             source=source,
@@ -140,6 +143,8 @@ class Commands:
         await self._strands.append(markers)
         await self._strands.fold([source, to])
         await self._strands.publish([source, to])
+        if self._strands.head(source).root == self._strands.head(to).root:
+            return  # put back where it came from: apart would tear what belongs together
         low, high = sorted((source, to))
         opinion = Opinion(link_id("strand", low, high), "strand", (low, high), "apart", milliseconds(fact.at), fact.by)
         await self._merging.opine([opinion])

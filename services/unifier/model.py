@@ -53,10 +53,11 @@ class Placement(_Document, frozen=True, kw_only=True):
 
 
 class Moved(_Document, frozen=True, kw_only=True):
-    """A person put the entry into another strand. The greatest `at` wins."""
+    """A person put the entry from strand `source` into another. The greatest `at` wins."""
 
     to: str
     at: int
+    source: str = ""
     by: By = By()
 
 

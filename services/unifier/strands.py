@@ -59,7 +59,10 @@ class Strands:
             self._learn([entry for entry in numbered if outcomes[entry.id] == "inserted"])
             taken = [entry_id for entry_id, result in outcomes.items() if result == "id_taken"]
             if taken:
-                found.update(await self._store.entries(taken))
+                stored = await self._store.entries(taken)
+                found.update(stored)
+                # Whoever stored them may have died before it folded and published them.
+                await self.read({entry.strand for entry in stored.values()})
             waiting = [entry for entry in waiting if outcomes[entry.id] in ("seq_taken", "not_tried")]
             if waiting:
                 await asyncio.sleep(random.random() * 0.002 * races)  # noqa: S311 -- spreads writers, guards nothing

@@ -1,9 +1,15 @@
 """Generated dialogues, seeded, rich in edge cases of the rules. It knows the facts and no unifier code."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
-from grouping.facts import Dialogue, Said, Word
+from grouping.facts import Dialogue, Move, Said, Word
+from grouping.reference import grouping
+
+UNSEEN = {"mail": 900, "chat": 910, "post": 920, "group": 930}
+"""Numbers from here on are named before they come, if they come at all."""
 
 
 def dialogue(seed: int) -> Dialogue:
@@ -21,7 +27,45 @@ def dialogue(seed: int) -> Dialogue:
         for order in range(chance.choice((0, 0, 1, 2, 3)))
         for first, second in [chance.sample([address for person in people for address in person], 2)]
     )
-    return Dialogue(tuple(said), words)
+    tickets = chance.choice(((), (), ("mail",), ("mail", "chat"), ("mail", "chat", "post", "group")))
+    return _with_persons(chance, Dialogue(tuple(said), words, threads=frozenset(tickets)))
+
+
+def _with_persons(chance: random.Random, base: Dialogue) -> Dialogue:
+    """With words on messages, and moves.
+
+    They name messages and mean the conversations that these are in. So that they mean the same in any order, no two words are
+    about the same two conversations, what is kept apart would not be together, and nobody answers what is moved.
+    """
+    if any(word.state == "apart" for word in base.words):
+        return base
+    talk = {said.number for said in base.said if said.about is None}
+    groups = [talk & group for group in sorted(grouping(base, "any"), key=sorted) if talk & group]
+    chance.shuffle(groups)
+    pairs = [(min(one), min(other)) for one, other in pairwise(groups)][: chance.choice((0, 0, 1, 2))]
+    states = [chance.choice((("together",), ("together", "auto"), ("apart", "together"))) for _ in pairs]
+    if pairs and pairs[-1] == (min(groups[-2]), min(groups[-1])):
+        states[-1] = chance.choice((states[-1], ("together", "apart")))
+    said = [(pair, state) for pair, course in zip(pairs, states, strict=True) for state in course]
+    words = tuple(Word(pair, state, order) for order, (pair, state) in enumerate(said, len(base.words)))
+    dialogue = replace(base, words=(*base.words, *words))
+    return replace(dialogue, moves=tuple(_moves(chance, dialogue, {end for pair in pairs for end in pair})))
+
+
+def _moves(chance: random.Random, dialogue: Dialogue, tied: set[int]) -> Iterator[Move]:
+    named = {number for said in dialogue.said for number in (said.quotes, said.about)}
+    talk = {said.number for said in dialogue.said if said.about is None}
+    groups = sorted(grouping(dialogue, "any"), key=sorted)
+    group = chance.choice(groups)
+    stays, *movable = sorted(talk.intersection(group), key=lambda number: (number not in named | tied, number)) or [0]
+    movable = [number for number in movable if number not in named and number not in tied]
+    if not movable or chance.random() < 0.3:
+        return
+    numbers = tuple(chance.sample(movable, chance.randint(1, len(movable))))
+    elsewhere = [number for other in groups if other != group for number in sorted(talk & other)]
+    yield Move(numbers, 0, chance.choice([None, *elsewhere[:1]]))
+    if chance.random() < 0.4:
+        yield Move(numbers, 1, stays)
 
 
 def encounter(seed: int) -> Dialogue:
@@ -34,7 +78,7 @@ def encounter(seed: int) -> Dialogue:
         place = "mail" if author.startswith("email") else "chat"
         minutes = chance.choice((0, 60, 300, 420, 780))
         other = chance.choice([one for one in addresses if one != author])
-        also = (other, chance.choice(("own_contact", "own_contact", "profile"))) if chance.random() < 0.4 else None
+        also = (other, chance.choice(("own_contact", "link_nonce", "profile"))) if chance.random() < 0.4 else None
         thread = f"chat-{author}" if place == "chat" else ""
         said.append(Said(number, place, minutes, author, thread=thread, also=also))
     pair = chance.sample(addresses, 2)
@@ -50,17 +94,21 @@ def _say(chance: random.Random, number: int, people: list[list[str]], before: li
     place = chance.choice(("mail", "mail", "chat", "chat", "chat", "post", "group"))
     author = {"mail": person[0], "chat": chance.choice(person[1:]), "post": person[2], "group": person[2]}[place]
     earlier = [other.number for other in before if other.place == place]
-    unseen = 900 + chance.randrange(3)  # a message that never comes
+    unseen = UNSEEN[place] + chance.randrange(3)
+    if chance.random() < 0.1 and unseen not in {other.number for other in before}:
+        number = unseen
     names = chance.choice([*earlier, unseen]) if chance.random() < 0.4 else None
+    names = None if names == number else names
     if earlier and names is not None and chance.random() < 0.35:
         return Said(number, place, minutes, author, about=names, reaction=chance.random() < 0.5)
     also = None
     if place == "chat" and chance.random() < 0.2:
-        also = (chance.choice(person), chance.choice(("own_contact", "own_contact", "profile")))
+        also = (chance.choice(person), chance.choice(("own_contact", "link_nonce", "profile")))
         also = None if also[0] == author else also
     extra = tuple(
         chance.sample(
-            [one[0] for one in people if one is not person], chance.choice((0, 0, 1)) if len(people) > 1 else 0
+            [one[0] for one in people if one is not person],
+            chance.choice((0, 0, 1, len(people) - 1)) if len(people) > 1 else 0,
         )
     )
     base = Said(number, place, minutes, author, also=also, automatic=chance.random() < 0.07)

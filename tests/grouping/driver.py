@@ -171,18 +171,27 @@ async def deliver(
     schedule = Chance(chance, deaths)
     turns = Turns(schedule)
 
+    moves = [reading.id for reading in readings(dialogue.moves, dialogue, tenant)]
+
     async def work(worker: int) -> None:
         stepped = Stepped(store, turns, schedule, worker)
         published = Stepped(log, turns, schedule, worker)
         try:
             while queue:
                 batch = queue.pop(0)
+                if batch[0].id in moves[1:] and moves[0] != batch[0].id:  # moves of one message come in order
+                    queue.append(batch)
+                    await turns.wait(Step(worker, "nothing"))
+                    continue
                 try:
                     await new_batch(stepped, published).apply(batch)
                 except DiedError:
                     queue.insert(chance.randint(0, len(queue)), batch)
                 except Poison:  # a command that is quicker than what it names: a dead letter, replayed later
                     queue.append(batch)
+                else:
+                    if moves and batch[0].id == moves[0]:
+                        moves.pop(0)
         finally:
             turns.leave()
 

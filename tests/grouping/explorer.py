@@ -15,7 +15,7 @@ from grouping.footprints import NOTHING, Footprint, footprint
 from grouping.inline import Memory
 from grouping.invariants import Feed, check
 from grouping.reference import grouping
-from grouping.scenarios import Batch, Scenario
+from grouping.scenarios import Batch, Die, Go, Scenario
 
 from unifier.reading import Reading
 
@@ -54,16 +54,18 @@ class Planned:
     def choose(self, waiting: Sequence[Step]) -> int:
         """See Schedule."""
         workers = [step.worker for step in waiting]
+        default = self._current if self._current in workers else min(workers)
+        chosen = self._turns.get(len(self.trace), default)
+        return self._take(waiting, workers.index(chosen if chosen in workers else default))
+
+    def _take(self, waiting: Sequence[Step], place: int) -> int:
+        step = waiting[place]
+        workers = {one.worker for one in waiting}
         free = self._current not in workers
         default = min(workers) if free else self._current
-        chosen = self._turns.get(len(self.trace), default)
-        if chosen not in workers:
-            chosen = default
-        place = workers.index(chosen)
-        others = tuple(sorted(worker for worker in workers if worker not in (chosen, default)))
-        step = waiting[place]
+        others = tuple(sorted(workers - {step.worker, default}))
         self.trace.append(Point(step, others, free, footprint(step.call, step.arguments)))
-        self._current = chosen
+        self._current = step.worker
         return place
 
     def fate(self, step: Step) -> str:
@@ -72,6 +74,47 @@ class Planned:
             return ""
         self._current = None
         return "after"
+
+
+class Scripted(Planned):
+    """A schedule that follows a script as far as it goes."""
+
+    def __init__(self, script: Sequence[Go | Die]) -> None:
+        super().__init__(())
+        self._script = list(script)
+        self._passed = 0
+        self._dying = False
+
+    def choose(self, waiting: Sequence[Step]) -> int:
+        """See Schedule."""
+        while self._script:
+            now = self._script[0]
+            place = next((place for place, step in enumerate(waiting) if step.worker == now.worker), None)
+            if place is None:
+                self._next()
+            elif isinstance(now, Die):
+                self._next()
+                self._dying = True
+                return self._take(waiting, place)
+            elif waiting[place].call != now.until:
+                return self._take(waiting, place)
+            elif self._passed < now.times - 1:
+                self._passed += 1
+                return self._take(waiting, place)
+            else:
+                self._next()
+        return super().choose(waiting)
+
+    def fate(self, step: Step) -> str:
+        """See Schedule."""
+        dies, self._dying = self._dying, False
+        if dies:
+            self._current = None
+        return "after" if dies else ""
+
+    def _next(self) -> None:
+        self._script.pop(0)
+        self._passed = 0
 
 
 class Bounds(NamedTuple):
@@ -155,12 +198,12 @@ class Explorer:
                 left_out = [one for one, does in zip(left_out, matters, strict=True) if not does]
         return None
 
-    async def follow(self, plan: Plan) -> Found | None:
-        """One schedule alone."""
+    async def follow(self) -> Found | None:
+        """The scenario's script alone."""
         await self._prepare()
-        planned = Planned(plan)
-        what = await self._run(planned)
-        return Found(plan, what, planned.trace) if what else None
+        scripted = Scripted(self._scenario.script)
+        what = await self._run(scripted)
+        return Found((), what, scripted.trace) if what else None
 
     async def _prepare(self) -> None:
         for batch in self._scenario.before:

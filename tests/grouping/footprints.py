@@ -49,7 +49,7 @@ def _pair(change: Any) -> list[Spot]:
 
 
 _READS: dict[str, Callable[..., list[Spot]]] = {
-    "epoch": lambda: [],
+    "epoch": list,
     "entries": lambda ids: _each("entry", ids),
     "keys": lambda ids: _each("key", ids),
     "clocks": lambda ids: _each("clock", ids),

@@ -55,11 +55,14 @@ async def one_run(said: Dialogue, tenant: str, store: ConversationStore, log: Ev
 
 
 async def explore(name: str) -> str:
-    """A scenario, within its own bounds."""
+    """A scenario: its script, then all within its own bounds."""
     scenario = BY_NAME[name]
     async with in_memory() as memory:
-        bounds = Bounds(scenario.preemptions, scenario.deaths, scenario.together)
-        found = await Explorer(memory, scenario).explore(bounds)
+        found = await Explorer(memory, scenario).follow() if scenario.script else None
+    if found is None:
+        async with in_memory() as memory:
+            bounds = Bounds(scenario.preemptions, scenario.deaths, scenario.together)
+            found = await Explorer(memory, scenario).explore(bounds)
     return f"{name}: {found}" if found else ""
 
 

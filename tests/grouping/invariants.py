@@ -60,6 +60,8 @@ async def check(dialogue: Dialogue, tenant: str, store: ConversationStore, feed:
         )
         assert feed.last.get(head.id, 0) == len(run), f"{head.id}: {feed.last.get(head.id)} of {len(run)} published"
         assert feed.roots.get(head.id, head.id) == head.root
+        messages = sum(entry.home == head.id and entry.kind == "message" for entry in entries.values())
+        assert head.message_count == messages, f"{head.id} counts {head.message_count} messages and has {messages}"
         assert head.root <= head.id, f"{head.id} is led by the younger {head.root}"
         leader = members.get(head.root)
         assert leader is None or leader.root == leader.id, f"{head.root} leads, and is led by {leader.root}"

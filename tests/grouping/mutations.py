@@ -115,7 +115,7 @@ MUTATIONS = (
         "batch.py",
         "        return [_stored(one, found[one.reading.id]) if one.reading.id in found else one for one in decisions]\n",
         "        return decisions\n",
-        by=("zombie decides otherwise",),
+        by=("a zombie settles and dies",),
     ),
     Mutation(
         "only own entries published",
@@ -164,5 +164,12 @@ MUTATIONS = (
         "        if revealed:\n",
         "        if False:\n",
         by=("a deep link comes back while its address writes",),
+    ),
+    Mutation(
+        "a repeated move takes where it finds a message for where it was",
+        "commands.py",
+        "                ways.setdefault((moved.source, moved.to), []).append(entry)\n",
+        "                ways.setdefault((entries[entry.id].home, moved.to), []).append(entry)\n",
+        by=("a message is moved while another comes",),
     ),
 )

@@ -14,8 +14,25 @@ OTHER_MAIL = "email:p1@example.com"
 Batch = tuple[Fact, ...]
 
 
+class Go(NamedTuple):
+    """A worker goes until it is about to make such a call for the `times`th time, or to its end."""
+
+    worker: int
+    until: str = ""
+    times: int = 1
+
+
+class Die(NamedTuple):
+    """A worker takes its next step, a write, and dies."""
+
+    worker: int
+
+
 class Scenario(NamedTuple):
-    """A scene. `preemptions`, `deaths`, `together`: how far it is explored in every run of the tests."""
+    """A scene. `preemptions`, `deaths`, `together`: how far it is explored in every run of the tests.
+
+    `script`: one schedule that lies further away than that; what it leaves open goes as it comes.
+    """
 
     name: str
     workers: tuple[tuple[Batch, ...], ...]
@@ -24,6 +41,7 @@ class Scenario(NamedTuple):
     preemptions: int = 2
     deaths: int = 1
     together: int = 2
+    script: tuple[Go | Die, ...] = ()
 
     @property
     def dialogue(self) -> Dialogue:
@@ -89,16 +107,19 @@ SCENARIOS = (
         "evidence while B writes",
         before=((chat(0, 0),),),
         workers=(((Said(1, "chat", 1200, BOT, thread="chat-b", also=(PHONE, VERIFIED)),),), ((chat(2, 20),),)),
+        preemptions=1,
     ),
     Scenario(
         "C1→C2 and C2→C1",
         before=((chat(0, 0),), (mail(1, 1),)),
         workers=(((together(PHONE, MAIL, 0),),), ((together(MAIL, PHONE, 1),),)),
+        preemptions=1,
     ),
     Scenario(
         "a chain of merges at once",
         before=((chat(0, 0),), (mail(1, 1),), (chat(2, 2, BOT),)),
         workers=(((together(PHONE, MAIL, 0),),), ((together(MAIL, BOT, 1),),)),
+        preemptions=1,
     ),
     Scenario(
         "undo while B writes",
@@ -121,6 +142,30 @@ SCENARIOS = (
         preemptions=1,
     ),
     Scenario(
+        "words on two messages at once",
+        before=((post(0, 0, BOT),), (chat(1, 0),)),
+        workers=(((Word((0, 1), "together", 0),),), ((Word((0, 1), "apart", 1),),)),
+        preemptions=1,
+    ),
+    Scenario(
+        "a message is moved while another comes",
+        before=((chat(0, 0), chat(1, 1)),),
+        workers=(((Move((1,), 0),),), ((chat(2, 2),),)),
+        preemptions=1,
+    ),
+    Scenario(
+        "moved and put back",
+        before=((chat(0, 0), chat(1, 1)),),
+        workers=(((Move((1,), 0),), (Move((1,), 1, 0),)), ((chat(2, 2),),)),
+        preemptions=1,
+    ),
+    Scenario(
+        "moved out of a conversation of two strands, and put back",
+        before=((chat(0, 0),), (chat(1, 10),), (chat(2, 5),)),
+        workers=(((Move((1,), 0),), (Move((1,), 1, 0),)), ((chat(3, 6),),)),
+        preemptions=1,
+    ),
+    Scenario(
         "evidence after an undo",
         before=((chat(0, 0, also=(MAIL, VERIFIED)),), (mail(1, 1),), (apart(PHONE, MAIL),)),
         workers=(((chat(2, 20, also=(MAIL, "directory")),),), ((mail(3, 21),),)),
@@ -137,11 +182,14 @@ SCENARIOS = (
         workers=(((mail(1, 1),),), ((mail(1, 1),),), ((apart(PHONE, MAIL),),)),
         zombies=frozenset({0}),
         together=1,
+        # 1 has looked; 0 stores the message and is about to join by what it read before 2's undo; it does, and is gone.
+        script=(Go(1, "insert"), Go(0, "insert", 2), Go(2), Die(0)),
     ),
     Scenario(
         "two messages close a gap",
         before=((chat(0, 0),), (chat(1, 10),)),
         workers=(((chat(2, 5),),), ((chat(3, 5),),)),
+        preemptions=1,
     ),
     Scenario(
         "both end in one strand, one dies",
