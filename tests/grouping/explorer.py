@@ -6,6 +6,7 @@ which costs a preemption unless the one that went is finished or dead) and *deat
 """
 
 import asyncio
+import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -173,8 +174,8 @@ class Explorer:
         self._wanted = grouping(scenario.dialogue, TENANT)
         self.schedules = 0
 
-    async def explore(self, bounds: Bounds) -> Found | None:
-        """The first schedule within the bounds that ends wrongly, None if there is none.
+    async def explore(self, bounds: Bounds, at_most: int = sys.maxsize) -> Found | None:
+        """The first schedule within the bounds that ends wrongly, None if there is none. `at_most`: schedules tried.
 
         A turn is left out while the other worker was never seen to touch what the step before it touches: one step earlier it
         leads to the same.
@@ -183,7 +184,7 @@ class Explorer:
         plans = deque([Further(())])  # few deviations first: a race that needs one is found soon
         left_out: list[Further] = []
         reach: dict[int, Footprint] = defaultdict(lambda: NOTHING)
-        while plans:
+        while plans and self.schedules < at_most:
             plan = plans.popleft().plan
             planned = Planned(plan)
             what = await self._run(planned)
