@@ -31,7 +31,7 @@ up: $(VENV)/.runtime  ## All services in one process; data in DATA (.onethread).
 	@$(BIN)/onethread up --data $(DATA)
 
 test: $(VENV)/.dev  ## All tests, over every adapter. TESTS=path narrows; ONETHREAD_REQUIRE_BACKENDS=1 forbids skips.
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(TESTS)
 
 check: $(VENV)/.dev  ## Format, lint, types, imports, schemas.
 	@$(BIN)/ruff format --check .

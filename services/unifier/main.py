@@ -45,7 +45,7 @@ def _policy(said: GroupingSettings, otherwise: Policy) -> Policy:
 def add_to(process: Process, channels: Channels) -> None:
     """The whole unifier: worker and API over one store. `channels`: all there are, which the API shows."""
     store = conversation_store(process.settings)
-    process.opens("the conversation store", store)
+    process.opens("store", store, store.epoch)
     process.prepares(store.create_indexes)
     _add_worker(process, store)
     _add_api(process, store, channels)

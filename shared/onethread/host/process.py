@@ -38,6 +38,7 @@ from onethread.state.tokens import Tokens
 _log = logs.get_logger(__name__)
 
 ASGI = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+Probe = Callable[[], Awaitable[object]]
 
 
 class Opens(Protocol):
@@ -64,7 +65,9 @@ class Process:
         self.health = Health()
         self._service = Service()
         self._routes: list[tuple[str, ASGI]] = []
-        self._opens: list[tuple[str, Opens]] = [("the log", self.log), ("the state store", self.state)]
+        self._opens: list[tuple[str, Opens, Probe]] = []
+        self.opens("log", self.log, lambda: self.log.extents(MESSAGES))
+        self.opens("state", self.state, lambda: self.state.get("health", "probe"))
         self._prepares: list[Callable[[], Awaitable[object]]] = []
         self._finishes: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._parts: list[tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]] = []
@@ -76,9 +79,9 @@ class Process:
 
     # --- putting together ---
 
-    def opens(self, name: str, what: Opens) -> None:
-        """Open before any part starts, close after all have ended."""
-        self._opens.append((name, what))
+    def opens(self, name: str, what: Opens, probe: Probe) -> None:
+        """Open before any part starts, close after all have ended; ready only while `probe` returns."""
+        self._opens.append((name, what, probe))
 
     def prepares(self, work: Callable[[], Awaitable[object]]) -> None:
         """Done once everything is open, before any part starts."""
@@ -142,15 +145,14 @@ class Process:
         self._service.stop()
 
     async def _serve(self) -> None:
-        for name, what in self._opens:
+        for name, what, probe in self._opens:
             await self._opened(name, what)
             self._service.closes(name, what.close)
+            self.health.needs(name, probe)
         for name, finish in self._finishes:  # closed the last first: what still writes, before what it writes to
             self._service.closes(name, finish)
         for work in self._prepares:
             await work()
-        self.health.needs("log", lambda: self.log.extents(MESSAGES))
-        self.health.needs("state", lambda: self.state.get("health", "probe"))
         self.ready.set()
         _log.info("ready", channels=len(self.channels), url=self.public_url)
         running = [asyncio.create_task(self._named(name, run)) for name, run, _ in self._parts]
