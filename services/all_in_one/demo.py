@@ -69,9 +69,8 @@ async def _demo(ctx: Context, folder: Path, story_of: Callable[[], Any], *, stay
             await _tell(ctx, story, process, api)
             conversation, entries = await _shown(ctx, api)
             await _again(ctx, story, process, api, conversation, entries)
-            _where(ctx, process, api)
+            _where(ctx, folder, process, api, stays=stays)
             if stays:
-                out.print("\nThe API is up; Ctrl-C ends it.")
                 await asyncio.Event().wait()
 
 
@@ -234,10 +233,15 @@ def why(placement: dict[str, Any]) -> str:
     return "\n".join([placement["reason"], *(link["reason"] for link in placement["joined_by"])])
 
 
-def _where(ctx: Context, process: Process, api: httpx.AsyncClient) -> None:
+def _where(ctx: Context, folder: Path, process: Process, api: httpx.AsyncClient, *, stays: bool) -> None:
+    """Where the API is: here while the demo stays, else how to bring it up over the same data."""
     if ctx.json:
         return
-    url = process.url
     key = api.headers["Authorization"].removeprefix("Bearer ")
-    out.print(f"\nThe API: {url}/v1/conversations   its documentation: {url}/docs", markup=False)
+    url = process.url if stays else "http://127.0.0.1:8080"
+    if not stays:
+        out.print(f"\nTo look around:  onethread --data {folder} up", markup=False)
+    out.print(f"The API: {url}/v1/conversations   its documentation: {url}/docs", markup=False)
     out.print(f'Try: curl -H "Authorization: Bearer {key}" {url}/v1/conversations', markup=False)
+    if stays:
+        out.print("Ctrl-C ends it.")

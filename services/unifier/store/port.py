@@ -7,11 +7,11 @@ whatever is cut short between two of them is mended by doing the whole again.
 All methods raise Retryable while the database cannot be reached, naming the setting. Ids are scoped (`unifier.model`).
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
+from onethread.opening import Opening
 from unifier.model import (
     Clock,
     ClockClaim,
@@ -37,18 +37,10 @@ class Position(NamedTuple):
     id: str
 
 
-class ConversationStore(ABC):
+class ConversationStore(Opening):
     """Entries, keys, clocks, heads, identities, links. Open it with `async with`."""
 
     # --- lifecycle ---
-
-    @abstractmethod
-    async def open(self) -> None:
-        """Connect and make sure that the database answers."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Release everything."""
 
     @abstractmethod
     async def create_indexes(self) -> list[str]:
@@ -210,12 +202,3 @@ class ConversationStore(ABC):
     @abstractmethod
     async def whole(self, entry_id: str) -> Entry | None:
         """One entry with its `event.source`."""
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()

@@ -15,8 +15,8 @@ from onethread.host.channel import Channel
 from onethread.host.faults import AccessRevoked
 from onethread.host.http import LentClient
 from onethread.host.ingest import Ingest, Outcome, Stopped, Streak
-from onethread.host.shielded import finished
 from onethread.host.sockets import websocket
+from onethread.shielded import finished
 from onethread.state.tokens import Tokens
 
 _NO_LONGER = frozenset({400, 401, 403})

@@ -14,11 +14,11 @@ from onethread.host.channel import Channel
 from onethread.host.ingest import Streak
 from onethread.host.lent import Lender
 from onethread.host.pulling import PullHost, background, cancelled
-from onethread.host.shielded import finished
 from onethread.host.standing import Standing
 from onethread.host.trouble import Trouble
 from onethread.host.wakes import Alarm, Notes
 from onethread.logs import get_logger
+from onethread.shielded import finished
 from onethread.state.cursors import Cursors
 from onethread.state.leases import Lease, Leases
 

@@ -10,7 +10,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from onethread import assembly, logs
 from onethread.connector import Connector
@@ -29,6 +29,7 @@ from onethread.host.subscribing import Subscriptions
 from onethread.host.wakes import Notes
 from onethread.host.webhook import WebhookApp
 from onethread.log.topics import MESSAGES, topics
+from onethread.opening import Opening
 from onethread.own_tokens import OwnTokens
 from onethread.settings import Settings
 from onethread.state.cursors import Cursors
@@ -39,16 +40,6 @@ _log = logs.get_logger(__name__)
 
 ASGI = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 Probe = Callable[[], Awaitable[object]]
-
-
-class Opens(Protocol):
-    """Something that is connected at the start and released at the end: a log, a store."""
-
-    async def open(self) -> None:
-        """Raises Retryable while it cannot be reached."""
-
-    async def close(self) -> None:
-        """Release everything."""
 
 
 class Process:
@@ -65,7 +56,7 @@ class Process:
         self.health = Health()
         self._service = Service()
         self._routes: list[tuple[str, ASGI]] = []
-        self._opens: list[tuple[str, Opens, Probe]] = []
+        self._opens: list[tuple[str, Opening, Probe]] = []
         self.opens("log", self.log, lambda: self.log.extents(MESSAGES))
         self.opens("state", self.state, lambda: self.state.get("health", "probe"))
         self._prepares: list[Callable[[], Awaitable[object]]] = []
@@ -79,7 +70,7 @@ class Process:
 
     # --- putting together ---
 
-    def opens(self, name: str, what: Opens, probe: Probe) -> None:
+    def opens(self, name: str, what: Opening, probe: Probe) -> None:
         """Open before any part starts, close after all have ended; ready only while `probe` returns."""
         self._opens.append((name, what, probe))
 
@@ -173,7 +164,7 @@ class Process:
         except Exception as error:  # noqa: BLE001 -- said here, once; the process ends with it
             _log.error("a service failed", service=name, exc_info=error)
 
-    async def _opened(self, name: str, what: Opens) -> None:
+    async def _opened(self, name: str, what: Opening) -> None:
         """Wait for it, saying once why, and once that it is there."""
         said, delay = "", 0.25
         while True:

@@ -71,7 +71,7 @@ class HttpServer(uvicorn.Server):
         protocol = type("Patient", (_Patient,), {"header_seconds": header_seconds})
         super().__init__(
             uvicorn.Config(
-                app, host=host, port=port, http=protocol, h11_max_incomplete_event_size=HEADER_BYTES, lifespan="off",
+                app, host=host, port=port, interface="asgi3", http=protocol, h11_max_incomplete_event_size=HEADER_BYTES, lifespan="off",
                 log_config=None, access_log=False, server_header=False, proxy_headers=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=stop_seconds,
             )

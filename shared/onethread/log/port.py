@@ -7,10 +7,11 @@ same partition), dense offsets within a partition, headers, consumer groups with
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import msgspec
+
+from onethread.opening import Opening
 
 
 class TopicPartition(NamedTuple):
@@ -92,16 +93,8 @@ class Reader(ABC):
         """The partitions this member holds now."""
 
 
-class EventLog(ABC):
+class EventLog(Opening):
     """An append-only, partitioned, durable log. Open it with `async with`."""
-
-    @abstractmethod
-    async def open(self) -> None:
-        """Connect. Raises Retryable if the log cannot be reached, naming the setting; may be called again."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Release everything within the log's own deadline, even if the broker hangs."""
 
     @abstractmethod
     async def apply(self, topics: Sequence[Topic]) -> list[str]:
@@ -138,12 +131,3 @@ class EventLog(ABC):
     @abstractmethod
     async def reset(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Set a group's commits. Raises Conflict while the group has members."""
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()

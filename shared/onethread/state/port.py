@@ -4,11 +4,11 @@ Cursors, leases, rotating tokens, API keys, channel states: one document each, a
 mean is said by the modules beside this one, once for both adapters.
 """
 
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Self
+from abc import abstractmethod
 
 import msgspec
+
+from onethread.opening import Opening
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -19,19 +19,11 @@ class Document(msgspec.Struct, frozen=True):
     value: bytes
 
 
-class StateStore(ABC):
+class StateStore(Opening):
     """Documents by (collection, id). Every write is durable (majority, journal) when it returns. Open it with `async with`.
 
     All methods raise Retryable while the store cannot be reached, naming the setting.
     """
-
-    @abstractmethod
-    async def open(self) -> None:
-        """Connect and make sure that the store answers."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Release everything."""
 
     @abstractmethod
     async def get(self, collection: str, key: str) -> Document | None:
@@ -48,12 +40,3 @@ class StateStore(ABC):
     @abstractmethod
     async def scan(self, collection: str, prefix: str = "") -> list[Document]:
         """All documents of a collection whose id begins with `prefix`, in id order."""
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()

@@ -6,10 +6,10 @@ A refresh token often works once. So a renewal holds a lease, and what it brough
 import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from onethread.connector import Token
 from onethread.errors import Conflict, Misconfigured, Retryable
+from onethread.shielded import finished
 from onethread.state.leases import Lease, Leases
 from onethread.state.port import StateStore
 
@@ -81,7 +82,7 @@ class Tokens:
             return token.value
         async with self._renewing.setdefault(key, asyncio.Lock()):
             # Once the provider has answered, the old refresh token is used up: a cancelled caller must not lose the new one.
-            return await _finished(self._renewed(channel, name, renew))
+            return await finished(self._renewed(channel, name, renew))
 
     async def expire(self, channel: str, name: str) -> None:
         """The provider refuses the token before its time: whoever asks next renews it. What renews it is kept."""
@@ -155,15 +156,3 @@ def _derived(key: SecretStr) -> bytes:
     """A key for this use alone: the same secrets also sign deep links."""
     derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"onethread tokens")
     return base64.urlsafe_b64encode(derivation.derive(key.get_secret_value().encode()))
-
-
-async def _finished(work: Coroutine[Any, Any, T]) -> T:
-    """The result; a cancelled caller waits for the end of the work before it goes."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # seen: nobody else will ask for it
-        raise
