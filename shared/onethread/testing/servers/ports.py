@@ -6,7 +6,6 @@ import secrets
 import socket
 import tempfile
 from pathlib import Path
-from typing import IO
 
 from onethread.errors import Misconfigured
 
@@ -17,7 +16,9 @@ LOOPBACK = "127.0.0.1"
 # so that it connects to itself.
 _RANGE = range(20_000, 32_000)
 
-_reserved: list[IO[bytes]] = []  # open files whose locks are the reservations; they end with the process
+_reserved: list[
+    int
+] = []  # descriptors whose locks are the reservations; they end with the process, and without a warning
 
 
 def free_port() -> int:
@@ -47,11 +48,11 @@ def is_free(port: int) -> bool:
 def _reserve(port: int) -> bool:
     folder = Path(tempfile.gettempdir()) / f"onethread-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    lock = (folder / str(port)).open("wb")
+    lock = os.open(folder / str(port), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        lock.close()
+        os.close(lock)
         return False
     _reserved.append(lock)
     return True
