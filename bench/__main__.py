@@ -1,0 +1,73 @@
+"""`python -m bench [name …] [--json] [--quick]`: runs comparisons one after the other, and prints them."""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import machine, mime, report, webhook
+from bench.backends import Backends
+from bench.child import Failed
+from bench.comparing import Comparison, Plan, compare, steps
+
+BENCHES: dict[str, Callable[[Backends, bool], Sequence[Plan]]] = {
+    "mime": mime.plans,
+    "webhook": webhook.plans,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 1 when a contender failed."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if unknown := [name for name in chosen.names if name not in BENCHES]:
+        parser.error(f"no bench is called {unknown[0]}: there are {', '.join(BENCHES)}")
+    load = machine.load()
+    try:
+        comparisons = [found for name in chosen.names or BENCHES for found in _run(name, quick=chosen.quick)]
+    except Failed as error:
+        Console(stderr=True).print(str(error), style="red", markup=False)
+        return 1
+    result = report.Report(machine.facts(), load, chosen.quick, tuple(comparisons))
+    if chosen.json:
+        sys.stdout.write(report.as_json(result) + "\n")
+    else:
+        report.show(result, Console(width=None if sys.stdout.isatty() else 120))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Speed, as ratios side by side in one run.")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("--json", action="store_true", help="one JSON document in the place of tables")
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds: whether it works, not how fast")
+    return parser
+
+
+def _run(name: str, *, quick: bool) -> list[Comparison]:
+    with tempfile.TemporaryDirectory(prefix="onethread-bench-") as temporary, contextlib.ExitStack() as stack:
+        folder = Path(temporary)
+        console = Console(stderr=True)
+        progress = stack.enter_context(_progress(console))
+        task = progress.add_task(f"{name}: starting", total=None)
+        backends = stack.enter_context(Backends(folder))
+        found = []
+        for plan in BENCHES[name](backends, quick):
+            progress.update(task, description=plan.name, completed=0, total=steps(plan))
+            found.append(compare(plan, folder / plan.name, lambda: progress.advance(task)))
+        return found
+
+
+def _progress(console: Console) -> Progress:
+    # Two drawings a second: whoever draws wants a core too.
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, refresh_per_second=2, disable=not console.is_terminal)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
