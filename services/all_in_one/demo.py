@@ -240,8 +240,14 @@ def _where(ctx: Context, folder: Path, process: Process, api: httpx.AsyncClient,
     key = api.headers["Authorization"].removeprefix("Bearer ")
     url = process.url if stays else "http://127.0.0.1:8080"
     if not stays:
-        out.print(f"\nTo look around:  onethread --data {folder} up", markup=False)
+        out.print(f"\nTo look around:  {_typed()} --data {folder} up", markup=False)
     out.print(f"The API: {url}/v1/conversations   its documentation: {url}/docs", markup=False)
     out.print(f'Try: curl -H "Authorization: Bearer {key}" {url}/v1/conversations', markup=False)
     if stays:
         out.print("Ctrl-C ends it.")
+
+
+def _typed() -> str:
+    """The command as it was typed, so that the line can be copied."""
+    program = Path(sys.argv[0]).resolve()
+    return str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else program.name
