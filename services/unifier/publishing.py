@@ -80,20 +80,16 @@ class Publisher:
 
     async def publish(self, heads: Iterable[Head], known: Mapping[str, list[Entry]]) -> None:
         """Publish each head's strand to its `through`; `known`: the newest entries of a strand, as far as memory has them."""
-        epoch = await self._epoch()
+        behind = [head for head in heads if head.published < head.through]
+        if not behind:
+            return
+        epoch = await self._store.epoch()
         drafts: list[Draft] = []
-        done: dict[str, int] = {}
-        for head in heads:
-            if head.published < head.through:
-                entries = await self._entries(head, known.get(head.id, []))
-                drafts += [draft(epoch, head.root, entry) for entry in entries]
-                done[head.id] = head.through
-        if drafts:
-            await self._log.append(CONVERSATIONS, drafts)
-            await self._store.published(done)
-
-    async def _epoch(self) -> int:
-        return await self._store.epoch()
+        for head in behind:
+            entries = await self._entries(head, known.get(head.id, []))
+            drafts += [draft(epoch, head.root, entry) for entry in entries]
+        await self._log.append(CONVERSATIONS, drafts)
+        await self._store.published({head.id: head.through for head in behind})
 
     async def _entries(self, head: Head, known: list[Entry]) -> list[Entry]:
         wanted = {entry.seq: entry for entry in known if head.published < entry.seq <= head.through}

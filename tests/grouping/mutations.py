@@ -126,8 +126,10 @@ MUTATIONS = (
     Mutation(
         "published raised before the log confirmed",
         "publishing.py",
-        "            await self._log.append(CONVERSATIONS, drafts)\n            await self._store.published(done)\n",
-        "            await self._store.published(done)\n            await self._log.append(CONVERSATIONS, drafts)\n",
+        "        await self._log.append(CONVERSATIONS, drafts)\n"
+        "        await self._store.published({head.id: head.through for head in behind})\n",
+        "        await self._store.published({head.id: head.through for head in behind})\n"
+        "        await self._log.append(CONVERSATIONS, drafts)\n",
     ),
     Mutation(
         "no unique (strand, seq)",
