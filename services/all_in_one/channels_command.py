@@ -50,7 +50,7 @@ def list_channels(ctx: typer.Context) -> None:
     lines = []
     for row in rows:
         lines.append(f"{row['id']}  {row['connector']}  {row['account']}  {row['state']}")
-        lines += [f"    {row[name]}" for name in ("reason", "todo") if row[name]]
+        lines += [f"    {said}" for said in dict.fromkeys((row["reason"], row["todo"])) if said]
     show(ctx.obj, rows, "\n".join(lines) or "no channels: add some under `channels:` in the settings.")
 
 

@@ -190,7 +190,7 @@ def _problem(item: Mapping[str, Any], where: str) -> str:
     key = ".".join(str(part) for part in item["loc"])
     name = f"{where}{key}" or "settings"
     if item["type"] == "extra_forbidden":
-        return f"{name}: there is no such setting; see `onethread config --help` for those there are"
+        return f"{name}: there is no such setting; see `onethread config` for those there are"
     if item["type"] == "missing":
         return f"{name}: is needed and not set"
     return f"{name}: {item['msg']}"

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from onethread import assembly, logs
-from onethread.connector import Connector
+from onethread.connector import Connector, Webhook
 from onethread.errors import OnethreadError, Retryable
+from onethread.host.channel import Channels
 from onethread.host.health import Health
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
@@ -23,7 +24,7 @@ from onethread.host.mounted import MountedApps
 from onethread.host.polling import PollingHost
 from onethread.host.problems import problem, send_answer
 from onethread.host.server import HttpServer
-from onethread.host.standing import Standing
+from onethread.host.standing import ENTRANCE, Standing
 from onethread.host.stream import StreamHost
 from onethread.host.subscribing import Subscriptions
 from onethread.host.wakes import Notes
@@ -32,6 +33,7 @@ from onethread.log.topics import MESSAGES, topics
 from onethread.opening import Opening
 from onethread.own_tokens import OwnTokens
 from onethread.settings import Settings
+from onethread.state.channel_states import ChannelStates
 from onethread.state.cursors import Cursors
 from onethread.state.leases import Leases
 from onethread.state.tokens import Tokens
@@ -113,6 +115,7 @@ class Process:
             body_limit=http.max_body_bytes,
             admitted=http.max_waiting,
         )
+        self.prepares(lambda: _announced(self.channels, standing, ChannelStates(self.state)))
         self.mounts("/hooks/", webhook)
         self.mounts("/apps/", MountedApps(self.channels, lender))
         self.runs("polling", polling.run, polling.stop)
@@ -137,9 +140,9 @@ class Process:
 
     async def _serve(self) -> None:
         for name, what, probe in self._opens:
+            self.health.needs(name, probe)  # before it is there, so that /readyz names what is waited for
             await self._opened(name, what)
             self._service.closes(name, what.close)
-            self.health.needs(name, probe)
         for name, finish in self._finishes:  # closed the last first: what still writes, before what it writes to
             self._service.closes(name, finish)
         for work in self._prepares:
@@ -200,3 +203,10 @@ class Process:
                     await send_answer(send, problem(503), {"retry-after": "2"})
                 return
         await send_answer(send, problem(404))
+
+
+async def _announced(channels: Channels, standing: Standing, states: ChannelStates) -> None:
+    """A webhook that nobody has called yet is there all the same."""
+    for channel in channels:
+        if Webhook in channel.connector.edges and await states.get(channel.id) is None:
+            await standing.report(channel.id, ENTRANCE, "starting")
