@@ -97,6 +97,9 @@ def _said(said: Said, tenant: str) -> Event:
         received_at=at,
         ingested_at=at,
     )
+    if said.answers is not None:
+        answered = event_id(tenant, NETWORKS["mail"], "mail", "message", external_id(said.answers, "mail"))
+        event = msgspec.structs.replace(event, answers=answered)
     return _finished(event, tenant, NETWORKS[said.place], said.place)
 
 

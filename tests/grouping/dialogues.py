@@ -53,7 +53,7 @@ def _with_persons(chance: random.Random, base: Dialogue) -> Dialogue:
 
 
 def _moves(chance: random.Random, dialogue: Dialogue, tied: set[int]) -> Iterator[Move]:
-    named = {number for said in dialogue.said for number in (said.quotes, said.about)}
+    named = {number for said in dialogue.said for number in (said.quotes, said.about, said.answers)}
     talk = {said.number for said in dialogue.said if said.about is None}
     groups = sorted(grouping(dialogue, "any"), key=sorted)
     group = chance.choice(groups)
@@ -111,8 +111,11 @@ def _say(chance: random.Random, number: int, people: list[list[str]], before: li
             chance.choice((0, 0, 1, len(people) - 1)) if len(people) > 1 else 0,
         )
     )
-    base = Said(number, place, minutes, author, also=also, automatic=chance.random() < 0.07)
     outbound = chance.random() < 0.25
+    ours = [other.number for other in before if other.outbound and other.place == "mail" and other.about is None]
+    answers = chance.choice([*ours, UNSEEN["mail"]]) if not outbound and chance.random() < 0.1 else None
+    answers = None if place not in ("mail", "chat") or answers == number else answers
+    base = Said(number, place, minutes, author, also=also, automatic=chance.random() < 0.07, answers=answers)
     match place:
         case "mail":
             references = tuple(

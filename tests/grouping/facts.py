@@ -31,6 +31,7 @@ class Said:
     reaction: bool = False
     also: tuple[str, str] | None = None
     automatic: bool = False
+    answers: int | None = None
 
     @property
     def own(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from grouping.as_events import event_of
 from grouping.dialogues import dialogue, encounter
-from grouping.driver import DiedError, Stepped, Turns, deliver, stored_grouping
+from grouping.driver import DiedError, Stepped, Turns, deliver, new_batch, readings, stored_grouping
 from grouping.explorer import Bounds, Explorer
 from grouping.facts import Dialogue, facts_of
 from grouping.inline import in_memory
@@ -39,6 +39,9 @@ async def run(dialogues: Iterable[Dialogue], orders: int, store: ConversationSto
             found = await one_run(said, f"t{number}x{order}", store, log, feed)
             if found:
                 return f"dialogue {number}, order {order}: {found}\n{said}"
+        found = await replay(said, f"t{number}x{orders - 1}", store, log)
+        if found:
+            return f"dialogue {number}, replayed: {found}\n{said}"
     return ""
 
 
@@ -52,6 +55,17 @@ async def one_run(said: Dialogue, tenant: str, store: ConversationStore, log: Ev
     except Exception as error:  # noqa: BLE001 -- whatever a broken unifier does, it is found
         return f"{type(error).__name__}: {error}"
     return "" if stored == wanted else f"{sorted(map(sorted, stored))} and not {sorted(map(sorted, wanted))}"
+
+
+async def replay(said: Dialogue, tenant: str, store: ConversationStore, log: EventLog) -> str:
+    """Delivers all facts once more, as they came about; what that changed, or ""."""
+    entries = [reading.id for reading in readings(said.said, said, tenant)]
+    strands = {entry.strand for entry in (await store.entries(entries)).values()}
+    before = await store.heads(strands), await store.entries(entries)
+    for fact in facts_of(said):
+        await new_batch(store, log).apply(readings((fact,), said, tenant))
+    after = await store.heads(strands), await store.entries(entries)
+    return "" if before == after else f"{before} became {after}"
 
 
 async def explore(name: str) -> str:

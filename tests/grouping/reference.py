@@ -106,9 +106,10 @@ def same_thread(one: Said, other: Said) -> bool:
 
 
 def names(said: Said) -> set[tuple[str, int]]:
-    """T2: its own id and those it names, in its account."""
-    numbers = {said.quotes, said.about, said.number if said.about is None else None} - {None}
-    return {(said.place, number) for number in numbers if number is not None}
+    """T2: its own id and those it names, in its account; T1: the mail of ours whose signed token came back."""
+    here = {said.quotes, said.about, said.number if said.about is None else None}
+    named = {*((said.place, number) for number in here), ("mail", said.answers)}
+    return {(place, number) for place, number in named if number is not None}
 
 
 def shares_reference(one: Said, other: Said, who: dict[str, int]) -> bool:
@@ -138,7 +139,9 @@ def is_free(said: Said, threads: frozenset[str]) -> bool:
         return True
     if said.place in threads:
         return False
-    return said.quotes is None and not said.references and said.thread in ("", str(said.number))
+    if said.quotes is not None or said.references or said.answers is not None:
+        return False
+    return said.thread in ("", str(said.number))
 
 
 def in_hours(earlier: Said, later: Said, who: dict[str, int], threads: frozenset[str]) -> bool:

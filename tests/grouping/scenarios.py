@@ -142,6 +142,26 @@ SCENARIOS = (
         preemptions=1,
     ),
     Scenario(
+        "batches that cross",
+        before=((together(PHONE, MAIL),),),
+        workers=(((chat(0, 0), mail(1, 20)),), ((mail(2, 1), chat(3, 21)),)),
+        preemptions=1,
+    ),
+    Scenario(
+        "a zombie has the beginning of a batch",
+        workers=(((chat(0, 0), chat(1, 1)),), ((chat(0, 0), chat(1, 1), chat(2, 2)),)),
+        zombies=frozenset({0}),
+        preemptions=1,
+    ),
+    Scenario(
+        "a token comes back while its mail is stored",
+        workers=(
+            ((Said(0, "mail", 0, "us", others=(MAIL,), outbound=True),),),
+            ((Said(1, "mail", 1200, OTHER_MAIL, answers=0),),),
+        ),
+        preemptions=1,
+    ),
+    Scenario(
         "words on two messages at once",
         before=((post(0, 0, BOT),), (chat(1, 0),)),
         workers=(((Word((0, 1), "together", 0),),), ((Word((0, 1), "apart", 1),),)),
