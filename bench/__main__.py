@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import machine, mime, report, webhook
+from bench import api, machine, mime, report, unifier, webhook
 from bench.backends import Backends
 from bench.child import Failed
 from bench.comparing import Comparison, Plan, compare, steps
@@ -18,6 +18,8 @@ from bench.comparing import Comparison, Plan, compare, steps
 BENCHES: dict[str, Callable[[Backends, bool], Sequence[Plan]]] = {
     "mime": mime.plans,
     "webhook": webhook.plans,
+    "unifier": unifier.plans,
+    "api": api.plans,
 }
 
 
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     if unknown := [name for name in chosen.names if name not in BENCHES]:
-        parser.error(f"no bench is called {unknown[0]}: there are {', '.join(BENCHES)}")
+        parser.error(f"there is no bench {unknown[0]}: there are {', '.join(BENCHES)}")
     load = machine.load()
     try:
         comparisons = [found for name in chosen.names or BENCHES for found in _run(name, quick=chosen.quick)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import multiprocessing
 import resource
 import sys
@@ -81,6 +82,8 @@ class Child:
 
 def _main(contender: Contender, folder: Path, pipe: Connection) -> None:
     logs.configure("ERROR")
+    # A coordinator that a fresh broker has yet to choose is no error: it is asked again.
+    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
     asyncio.run(_serve(contender, folder, pipe))
 
 

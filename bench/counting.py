@@ -1,0 +1,83 @@
+"""Counts what the unifier asks of its store: calls of the port, what they name, and commands of MongoDB. It changes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Sized
+from typing import Any
+
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from unifier.store.port import ConversationStore
+
+READS = frozenset({"entries", "keys", "clocks", "identities", "customers", "tails", "heads", "links", "links_at"})
+"""Methods that look documents up by the ids they are given."""
+WRITES = frozenset({"insert", "fold", "published", "note_identities", "wish", "settled", "reveal", "set_customers"})
+"""Methods that write one document for each item; `claim` is counted by its parts."""
+
+_OWN = frozenset({"hello", "ping", "endSessions"})
+"""Commands of the driver's own."""
+
+
+class Count:
+    """`calls` of the port's methods, and `items` that they were given, by name."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.items: Counter[str] = Counter()
+
+    def clear(self) -> None:
+        """From here on anew."""
+        self.calls.clear()
+        self.items.clear()
+
+    def add(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """One call."""
+        self.calls[name] += 1
+        parts = zip(("keys", "clocks", "identities"), arguments, strict=True) if name == "claim" else [("", arguments)]
+        for part, given in parts:
+            sized = [given] if part else [one for one in given if isinstance(one, Sized) and not isinstance(one, str)]
+            self.items[f"{name} {part}".strip()] += sum(map(len, sized))
+
+
+def counting(store: ConversationStore, count: Count) -> ConversationStore:
+    """The store, with every call counted."""
+
+    def counted(name: str) -> Callable[..., Any]:
+        async def method(_: ConversationStore, *arguments: Any, **named: Any) -> Any:
+            count.add(name, (*arguments, *named.values()))
+            return await getattr(store, name)(*arguments, **named)
+
+        return method
+
+    methods = {name: counted(name) for name in ConversationStore.__abstractmethods__}
+    made: ConversationStore = type("Counting", (ConversationStore,), methods)()
+    return made
+
+
+class Commands(CommandListener):
+    """Commands sent by every client that is made after `pymongo.monitoring.register`, and the documents they wrote."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[str] = Counter()
+        self.written: Counter[str] = Counter()
+
+    def clear(self) -> None:
+        """From here on anew."""
+        self.sent.clear()
+        self.written.clear()
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """See pymongo."""
+        if event.command_name not in _OWN:
+            name = "collection" if event.command_name == "getMore" else event.command_name
+            self.sent[f"{event.command_name} {event.command[name]}"] += 1
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """See pymongo. An update that found everything as it was has written nothing."""
+        reply = event.reply
+        if event.command_name == "insert":
+            self.written["insert"] += reply.get("n", 0)
+        elif event.command_name == "update":
+            self.written["update"] += reply.get("nModified", 0) + len(reply.get("upserted", ()))
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """See pymongo."""
