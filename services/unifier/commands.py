@@ -4,14 +4,15 @@ Commands name messages and addresses, never conversations, so that they mean the
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from onethread.errors import Poison
 from onethread.event import EntriesMove, LinkEnd, LinkSet
 from onethread.identity import canonicalised, digest
 from unifier.merging import Merging
 from unifier.model import EntriesMoved, Entry, Identity, Link, LinkKind, Moved, Opinion, Placement, scoped, tenant_of
-from unifier.reading import Reading, identity_of, milliseconds
+from unifier.policy import Policy
+from unifier.reading import Reading, identity_of, milliseconds, own_keys, read
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands
 from unifier.threading import link_id, strand_named_after
@@ -106,18 +107,28 @@ class Commands:
             to = strand_named_after(reading.id, reading.at)
         # The source is stored with the move: a repeat finds the entry in its new home, and must name the same source.
         await self._store.move(
-            {one: Moved(to=to, at=at, source=entry.home, by=fact.by) for one, entry in entries.items()}
+            {
+                entry.id: Moved(to=to, at=at, source=entry.home, by=fact.by)
+                for entry in await self._elsewhere(entries.values(), to)
+            }
         )
         ways: dict[tuple[str, str], list[Entry]] = {}
         for entry in (await self._store.entries(entries.keys())).values():
-            moved = entry.moved
-            if moved and moved.at == at and moved.source != moved.to:  # else a later move has it, or it was there
-                ways.setdefault((moved.source, moved.to), []).append(entry)
+            if entry.moved and entry.moved.at == at:  # else a later move has it
+                ways.setdefault((entry.moved.source, entry.moved.to), []).append(entry)
         for (source, to), together in ways.items():
             await self._mark(reading, fact, source, to, together)
+            # Last: who is led to the new strand before the two are apart would join them.
+            await self._store.move_keys({key: to for entry in together for key in _own_keys(entry)}, at)
+
+    async def _elsewhere(self, entries: Collection[Entry], to: str) -> list[Entry]:
+        """Those of another conversation than the strand `to`; to move the others would tear apart what belongs together."""
+        await self._strands.read({to, *(entry.home for entry in entries)})
+        root = self._strands.head(to).root
+        return [entry for entry in entries if self._strands.head(entry.home).root != root]
 
     async def _mark(self, reading: Reading, fact: EntriesMove, source: str, to: str, moved: list[Entry]) -> None:
-        """A marker in both timelines, for live readers; then the two are kept apart, unless they are one conversation."""
+        """A marker in both timelines, for live readers; then the two strands are kept apart."""
         marker = EntriesMoved(
             entry_ids=tuple(entry.id for entry in moved),
             source=source,
@@ -143,8 +154,6 @@ class Commands:
         await self._strands.append(markers)
         await self._strands.fold([source, to])
         await self._strands.publish([source, to])
-        if self._strands.head(source).root == self._strands.head(to).root:
-            return  # put back where it came from: apart would tear what belongs together
         low, high = sorted((source, to))
         opinion = Opinion(link_id("strand", low, high), "strand", (low, high), "apart", milliseconds(fact.at), fact.by)
         await self._merging.opine([opinion])
@@ -164,3 +173,8 @@ async def link_of(store: ConversationStore, tenant: str, fact: LinkSet) -> Link 
     kind: LinkKind = "identity" if fact.ends[0].claim else "strand"
     wanted = link_id(kind, *ends)
     return (await store.links([wanted])).get(wanted)
+
+
+def _own_keys(entry: Entry) -> Iterator[str]:
+    if entry.event:
+        yield from own_keys(read(entry.event, Policy()))

@@ -254,6 +254,15 @@ def _named(event: Event, target: str, own: str) -> Iterator[Naming]:
             yield Naming("shared_reference", Matched(type="message_id", value=name), mail_key(own, name))
 
 
+def own_keys(reading: Reading) -> Iterator[str]:
+    """The keys by which others name this message: they go with it when a person moves it."""
+    fact = reading.event.fact
+    if isinstance(fact, Message):
+        yield from (key for key in _own_ids(reading.event, fact) if key != _id_key(reading.id))
+        if reading.event.network == "email":
+            yield from (mail_key(party, reading.event.external_id) for party in reading.parties)
+
+
 def _known_as(event: Event, own: str) -> Iterator[Naming]:
     """Where a reply that came first may have left word of it."""
     fact = event.fact

@@ -53,7 +53,7 @@ def _with_persons(chance: random.Random, base: Dialogue) -> Dialogue:
 
 
 def _moves(chance: random.Random, dialogue: Dialogue, tied: set[int]) -> Iterator[Move]:
-    named = {number for said in dialogue.said for number in (said.quotes, said.about, said.answers)}
+    named = {number for said in dialogue.said for number in (said.quotes, said.about, said.answers, *said.references)}
     talk = {said.number for said in dialogue.said if said.about is None}
     groups = sorted(grouping(dialogue, "any"), key=sorted)
     group = chance.choice(groups)
@@ -63,6 +63,8 @@ def _moves(chance: random.Random, dialogue: Dialogue, tied: set[int]) -> Iterato
         return
     numbers = tuple(chance.sample(movable, chance.randint(1, len(movable))))
     elsewhere = [number for other in groups if other != group for number in sorted(talk & other)]
+    if any(word.state != "together" for word in dialogue.words):
+        elsewhere = []  # for a while the two may be one conversation, and then there is nothing to move
     yield Move(numbers, 0, chance.choice([None, *elsewhere[:1]]))
     if chance.random() < 0.4:
         yield Move(numbers, 1, stays)

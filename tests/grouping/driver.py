@@ -28,6 +28,7 @@ WRITES = frozenset(
         "fold",
         "published",
         "move",
+        "move_keys",
         "set_customers",
         "note_identities",
         "reveal",

@@ -73,6 +73,7 @@ _WRITES: dict[str, Callable[..., list[Spot]]] = {
     "fold": lambda heads: _each("head", (head.id for head, _ in heads)),
     "published": lambda through: _each("head", through),
     "move": lambda moves: _each("entry", moves),
+    "move_keys": lambda keys, _: _each("key", keys),
     "set_customers": lambda roots: _each("person", roots),
     "note_identities": lambda profiles, evidence: _each("person", (*profiles, *evidence)),
     "reveal": lambda people: _each("person", (one.id for one in people)),

@@ -170,8 +170,8 @@ MUTATIONS = (
     Mutation(
         "a repeated move takes where it finds a message for where it was",
         "commands.py",
-        "                ways.setdefault((moved.source, moved.to), []).append(entry)\n",
-        "                ways.setdefault((entries[entry.id].home, moved.to), []).append(entry)\n",
+        "                ways.setdefault((entry.moved.source, entry.moved.to), []).append(entry)\n",
+        "                ways.setdefault((entries[entry.id].home, entry.moved.to), []).append(entry)\n",
         by=("a message is moved while another comes",),
     ),
 )

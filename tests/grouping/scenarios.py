@@ -174,6 +174,21 @@ SCENARIOS = (
         preemptions=1,
     ),
     Scenario(
+        "a reply comes again while its parent is moved",
+        before=((mail(0, 0),), (mail(1, 1, 0),), (chat(2, 0), Said(3, "chat", 1200, PHONE, thread="c", quotes=2))),
+        workers=(
+            ((Move((0,), 0),), (Move((2,), 1),)),
+            ((mail(1, 1, 0), Said(3, "chat", 1200, PHONE, thread="c", quotes=2)),),
+        ),
+        preemptions=1,
+    ),
+    Scenario(
+        "a message is moved within its conversation",
+        before=((chat(0, 0),), (chat(1, 10),), (chat(2, 5),)),
+        workers=(((Move((1,), 0, 0),),), ((chat(3, 6),),)),
+        preemptions=1,
+    ),
+    Scenario(
         "moved and put back",
         before=((chat(0, 0), chat(1, 1)),),
         workers=(((Move((1,), 0),), (Move((1,), 1, 0),)), ((chat(2, 2),),)),

@@ -124,6 +124,10 @@ class ConversationStore(Opening):
         """Set `moved` on entries, where its `at` is greater than the stored one's."""
 
     @abstractmethod
+    async def move_keys(self, keys: Mapping[str, str], at: int) -> None:
+        """Let claimed keys name other strands, where no move of the same or a later `at` did; unclaimed ones stay so."""
+
+    @abstractmethod
     async def set_customers(self, customers: Mapping[str, str]) -> None:
         """Identity id → its root."""
 

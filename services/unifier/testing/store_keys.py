@@ -38,6 +38,15 @@ class KeysContract:
         )  # fmt: skip
         assert await store.keys([]) == {}
 
+    async def test_the_latest_move_of_a_key_stays(self, store: ConversationStore) -> None:
+        await store.claim({"acme/idn_1/mid/a": "acme/cnv_1", "acme/idn_1/mid/b": "acme/cnv_1"}, [], [])
+        for at, strand in ((5, "acme/cnv_5"), (9, "acme/cnv_9"), (7, "acme/cnv_7"), (9, "acme/cnv_late")):
+            await store.move_keys({"acme/idn_1/mid/a": strand, "acme/idn_1/mid/absent": strand}, at)
+        await store.claim({"acme/idn_1/mid/a": "acme/cnv_2"}, [], [])
+        asked = [f"acme/idn_1/mid/{name}" for name in ("a", "b", "absent")]
+        assert await store.keys(asked) == {asked[0]: "acme/cnv_9", asked[1]: "acme/cnv_1"}
+        await store.move_keys({}, 1)
+
     async def test_an_election_of_many_workers_has_one_winner(self, new_store: NewStore) -> None:
         async with AsyncExitStack() as stack:
             stores = [await stack.enter_async_context(new_store()) for _ in range(6)]

@@ -36,6 +36,16 @@ class Keys:
                 return
         raise Retryable("the keys of a batch could not be claimed: too many workers at once; it is tried again.")
 
+    async def move(self, keys: Mapping[str, str], at: int) -> None:
+        """Claimed keys name another strand."""
+        earlier: Document = {"$or": [{"moved_at": {"$exists": False}}, {"moved_at": {"$lt": at}}]}
+        await self._collection.write(
+            [
+                UpdateOne({"_id": key} | earlier, {"$set": {"strand": strand, "moved_at": at}})
+                for key, strand in keys.items()
+            ]
+        )
+
     async def keys(self, ids: Several[str]) -> dict[str, str]:
         """Key id → strand."""
         found = await self._collection.find({"_id": each(ids)}) if ids else []

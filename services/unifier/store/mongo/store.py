@@ -132,6 +132,10 @@ class MongoConversations(ConversationStore):
         """See the port."""
         await self._entries.move(moves)
 
+    async def move_keys(self, keys: Mapping[str, str], at: int) -> None:
+        """See the port."""
+        await self._keys.move(keys, at)
+
     async def set_customers(self, customers: Mapping[str, str]) -> None:
         """See the port."""
         await self._identities.set_customers(customers)

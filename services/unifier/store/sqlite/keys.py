@@ -40,6 +40,14 @@ def claim(connection: sqlite3.Connection, keys: Mapping[str, str], clocks: Seque
     connection.execute(_SEEN, (_json(seen),))
 
 
+def move(connection: sqlite3.Connection, keys: Mapping[str, str], at: int) -> None:
+    """Claimed keys name another strand."""
+    connection.executemany(
+        "UPDATE keys SET strand = ?, moved_at = ? WHERE id = ? AND (moved_at IS NULL OR moved_at < ?)",
+        [(strand, at, key, at) for key, strand in keys.items()],
+    )
+
+
 def keys(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]:
     """Key id → strand."""
     sql = "SELECT k.id, k.strand FROM json_each(?) AS asked CROSS JOIN keys AS k ON k.id = asked.value"

@@ -14,7 +14,8 @@ _TABLES = (
         id TEXT NOT NULL UNIQUE, strand TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL,
         target TEXT, home TEXT NOT NULL, moved_at INTEGER, moved TEXT, body TEXT NOT NULL, source TEXT,
         UNIQUE (strand, seq)) STRICT""",
-    "CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, strand TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS keys (
+        id TEXT PRIMARY KEY, strand TEXT NOT NULL, moved_at INTEGER) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS clocks (
         owner TEXT NOT NULL, window INTEGER NOT NULL, bucket INTEGER NOT NULL, grouping TEXT NOT NULL,
         strand TEXT, lo INTEGER, hi INTEGER, PRIMARY KEY (owner, window, bucket, grouping)) STRICT, WITHOUT ROWID""",

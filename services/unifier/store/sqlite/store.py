@@ -125,6 +125,10 @@ class SqliteConversations(ConversationStore):
         """See the port."""
         await self._write(partial(entries.move, moves=moves))
 
+    async def move_keys(self, keys: Mapping[str, str], at: int) -> None:
+        """See the port."""
+        await self._write(partial(_move_keys, moved=keys, at=at))
+
     async def set_customers(self, customers: Mapping[str, str]) -> None:
         """See the port."""
         await self._write(partial(people.set_customers, roots=customers))
@@ -214,6 +218,10 @@ def _claim(
 ) -> None:
     keys.claim(connection, claimed, clocks)
     people.add(connection, identities)
+
+
+def _move_keys(connection: sqlite3.Connection, moved: Mapping[str, str], at: int) -> None:
+    keys.move(connection, moved, at)
 
 
 def _insert(connection: sqlite3.Connection, new: Sequence[Entry]) -> list[Outcome]:
