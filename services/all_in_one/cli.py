@@ -2,16 +2,30 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from all_in_one import channels_command, demo, history, persons, repair, running, setup
 from all_in_one.context import context, fail
 from onethread.errors import OnethreadError
 
+
+class _InOneSentence(TyperGroup):
+    """An error of ours ends any command with its sentence, wherever in the command it was raised."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """See typer."""
+        try:
+            return super().invoke(ctx)
+        except OnethreadError as error:
+            fail(str(error))
+
+
 app = typer.Typer(
     name="onethread",
+    cls=_InOneSentence,
     help="Every channel, one conversation: run the services, and see what they do.",
     no_args_is_help=True,
     add_completion=False,

@@ -9,9 +9,12 @@ from typing import Any
 
 from onethread.connector import Answer
 
+_NOT_SIGNED = (
+    "The request is not signed as this channel expects, or too old. Check the secret and the clock on both sides."
+)
 _WHAT_TO_DO = {
     400: ("Bad request", "The request is not valid HTTP. Send one Content-Length, or chunks, not both."),
-    401: ("Not authentic", "The request is not signed as this channel expects. Check the secret on both sides."),
+    401: ("Not authentic", _NOT_SIGNED),
     404: ("No such address", "No channel is here. Copy the channel's webhook URL again."),
     405: ("Method not allowed", "Send deliveries by POST."),
     408: ("Too slow", "The body did not arrive in time. Send it again."),
@@ -21,9 +24,21 @@ _WHAT_TO_DO = {
 }
 
 
+_REFUSED = {400: ("Not accepted", "The provider's request is not one this channel accepts.")}
+"""Where a connector means something else by a status than the server does."""
+
+
 def problem(status: int) -> Answer:
     """The answer for a status; unlisted ones speak like 401 below 500, else like 503."""
-    title, detail = _WHAT_TO_DO.get(status) or _WHAT_TO_DO[401 if status < 500 else 503]
+    return _answer(status, *(_WHAT_TO_DO.get(status) or _WHAT_TO_DO[401 if status < 500 else 503]))
+
+
+def refusal(status: int) -> Answer:
+    """The answer where a connector raised Rejected. Its reason is not in it: anybody may be asking."""
+    return _answer(status, *_REFUSED[status]) if status in _REFUSED else problem(status)
+
+
+def _answer(status: int, title: str, detail: str) -> Answer:
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return Answer(json.dumps(body).encode(), status, "application/problem+json")
 

@@ -24,7 +24,7 @@ from onethread.host.delivery import Deliveries, Waker
 from onethread.host.faults import Bug, translated
 from onethread.host.ingest import Ingest
 from onethread.host.keys import KeyCache
-from onethread.host.problems import problem, send_answer
+from onethread.host.problems import problem, refusal, send_answer
 from onethread.host.standing import ENTRANCE, Standing
 from onethread.logs import get_logger
 from onethread.state.channel_states import Reason
@@ -124,7 +124,7 @@ class WebhookApp:
             answer = await self._deliveries.deliver(channel, request, started)
         except Rejected as error:
             self._refused(channel, error)
-            return problem(error.status), {}
+            return refusal(error.status), {}
         except Exception as error:  # noqa: BLE001 -- nothing is acknowledged that is not stored, whatever went wrong
             return self._not_stored(channel, error)
         self._standing.report_soon(channel.id, ENTRANCE, "healthy")
@@ -169,7 +169,7 @@ class WebhookApp:
                 return channel.connector.handshake(request)
         except Rejected as error:
             self._refused(channel, error)
-            return problem(error.status)
+            return refusal(error.status)
 
     def _refused(self, channel: Channel, error: Rejected) -> None:
         # At debug: anyone can send as many as they like. The metric counts them by status.

@@ -47,7 +47,9 @@ __all__ = [
     "test_a_damaged_record_is_refused_or_gives_sound_events",
     "test_a_damaged_request_is_unpacked_or_refused",
     "test_a_fixture_gives_its_recorded_output",
+    "test_a_handshake_refuses_by_rejected_alone",
     "test_a_record_gives_events_with_ids_of_their_own",
+    "test_an_event_can_be_written_and_read",
     "test_every_recorded_output_has_its_input",
     "test_no_evidence_is_the_hosts",
     "test_secrets_are_secret_types_and_never_shown",
@@ -128,6 +130,17 @@ def test_a_record_gives_events_with_ids_of_their_own(case: Case) -> None:
         assert len(set(keys)) == len(keys), keys
         assert all(event.external_id for event in events)
         assert not [field for event in events for field in BY_THE_HOST if getattr(event, field)]
+
+
+def test_an_event_can_be_written_and_read(case: Case) -> None:
+    """Structs are checked when they are read, not when they are made: a field of a wrong type would be a dead letter."""
+    connector = case.instance()
+    for raw in records(connector, case.input()):
+        for event in events_of(connector, raw):
+            try:
+                decode_value(encode_value(event))
+            except Exception as error:
+                raise AssertionError(f"{event.kind} {event.external_id}: {type(error).__name__}: {error}") from error
 
 
 def test_no_evidence_is_the_hosts(case: Case) -> None:
@@ -229,6 +242,23 @@ def test_a_changed_request_is_refused(request_case: Case) -> None:
     assert _refuses(connector, later) != ("stale" in waivers), "a late request passes, or the waiver `stale` is"
 
 
+def test_a_handshake_refuses_by_rejected_alone(request_case: Case) -> None:
+    """Anybody can call an entrance, by GET without a signature: a parameter that is missing or strange breaks nothing."""
+    connector, request = _asked(request_case)
+    bare = msgspec.structs.replace(request, method="GET", query={}, headers={}, body=b"")
+    one_less = [_query(request, name, None) for name in request.query]
+    strange = [_query(request, name, wrong) for name, wrong in _forgeries(list(request.query), request.query)]
+    for asked in (bare, *one_less, *strange):
+        try:
+            connector.handshake(asked)
+        except Rejected:
+            continue
+        except Exception as error:
+            raise AssertionError(
+                f"handshake raises {type(error).__name__}, not Rejected, for query {asked.query}: {error}"
+            ) from error
+
+
 def _asked(case: Case) -> tuple[Webhook, Request]:
     connector, given = case.instance(), case.input().request
     assert given is not None
@@ -300,7 +330,11 @@ def test_the_readme_says_what_an_admin_needs(connector_class: type[AnyConnector]
     """The same headings in the same order everywhere, and every setting by its name."""
     folder = folder_of(connector_class)
     assert folder.name == connector_class.name
-    readme = (folder / "README.md").read_text("utf-8")
+    path = folder / "README.md"
+    wanted = ", ".join(f"`## {heading}`" for heading in HEADINGS)
+    assert path.exists(), f"write {path} with the headings {wanted}, and every setting by its name"
+    readme = path.read_text("utf-8")
     headings = re.findall(r"^## (.+)$", readme, re.MULTILINE)
-    assert [heading for heading in headings if heading in HEADINGS] == list(HEADINGS)
+    there = [heading for heading in headings if heading in HEADINGS]
+    assert there == list(HEADINGS), f"{path} needs the headings {wanted}, in this order"
     assert not [name for name in connector_class.settings_model().model_fields if f"`{name}`" not in readme]

@@ -7,7 +7,8 @@
                  "arrived_at": "2026-01-01T00:00:00Z"}}
 
 Either may add `"settings": {…}`, over those of `fixtures/settings.json`, which hold for all cases of the folder. The output
-is a list of events, defaults omitted; `{"error": "Rejected"}` in place of what was refused; `{"answer": …}` of a handshake.
+is a list of events, defaults omitted; `{"error": "Poison"}` in place of what was refused. A whole request gives `{"error": "Rejected", "status": 401}`
+where it was refused, `{"answer": …}` where it was a handshake.
 """
 
 import base64
@@ -15,13 +16,14 @@ import importlib
 import inspect
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast, get_args
 
 import msgspec
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from onethread.connector import Answer, Connector, Raw, Request, Wake, Webhook
-from onethread.errors import Misconfigured, OnethreadError, Poison
+from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected
 from onethread.event import Event
 
 REFUSED = (OnethreadError, msgspec.MsgspecError, UnicodeError, RecursionError)
@@ -127,12 +129,23 @@ def connector_in(folder: Path) -> type[Connector[Any]]:
     while (parent / "__init__.py").exists():
         names.insert(0, parent.name)
         parent = parent.parent
-    module = importlib.import_module(".".join([*names, "connector"]))
+    module = _imported(".".join([*names, "connector"]), parent)
     for name, value in vars(module).items():
         own = inspect.isclass(value) and issubclass(value, Connector) and value.__module__ == module.__name__
         if own and not name.startswith("_"):
             return cast("type[Connector[Any]]", value)
     raise Misconfigured(f"{module.__name__} defines no subclass of onethread.connector.Connector")
+
+
+def _imported(name: str, above: Path) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise  # not the connector is missing, but something that it needs
+        raise Misconfigured(
+            f"cannot import {name}: set PYTHONPATH={above}, which is the folder above the package"
+        ) from error
 
 
 def settings_for(connector: type[Connector[Any]], given: dict[str, Any]) -> BaseModel:
@@ -176,14 +189,14 @@ def _of_record(connector: Connector[Any], raw: Raw) -> Any:
     try:
         return [msgspec.to_builtins(event) for event in connector.normalize(raw)]
     except REFUSED as error:
-        return {"error": error_name(error)}
+        return _refused(error)
 
 
 def _of_request(connector: Connector[Any], request: Request) -> Any:
     try:
         answer, raws = received(connector, request)
     except REFUSED as error:
-        return {"error": error_name(error)}
+        return _refused(error)
     if answer is not None:
         body = answer.body.decode()
         return {"answer": {"status": answer.status, "body": body, "media_type": answer.media_type}}
@@ -224,6 +237,8 @@ def events_of(connector: Connector[Any], raw: Raw) -> list[Event]:
         return []
 
 
-def error_name(error: Exception) -> str:
-    """The name of ours that the error amounts to: what msgspec and Unicode raise is Poison."""
-    return type(error).__name__ if isinstance(error, OnethreadError) else Poison.__name__
+def _refused(error: Exception) -> dict[str, Any]:
+    """The error of ours that it amounts to: what msgspec and Unicode raise is Poison."""
+    if isinstance(error, Rejected):
+        return {"error": Rejected.__name__, "status": error.status}
+    return {"error": type(error).__name__ if isinstance(error, OnethreadError) else Poison.__name__}

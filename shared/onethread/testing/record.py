@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from onethread.errors import OnethreadError
 from onethread.testing.fixtures import Case, cases, connector_in, outcome
 
 
@@ -25,8 +26,12 @@ def record(case: Case) -> bool:
 def main(folders: Annotated[list[Path], typer.Argument(help="Folders of connectors.", exists=True)]) -> None:
     """Write `<case>.out.json` beside every `<case>.in.json`."""
     for folder in folders:
-        found = cases(connector_in(folder))
-        changed = [case.name for case in found if record(case)]
+        try:
+            found = cases(connector_in(folder))
+            changed = [case.name for case in found if record(case)]
+        except OnethreadError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from error
         typer.echo(f"{folder}: {len(found)} cases, {len(changed)} written anew {' '.join(changed)}".rstrip())
 
 

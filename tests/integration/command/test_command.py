@@ -122,6 +122,15 @@ def test_a_connector_that_is_not_there_is_named_with_those_there_are(run: Run, c
     assert "no connector 'telegraph'; there are: imap, mastodon, telegram" in result.output
 
 
+@pytest.mark.parametrize("command", [["check"], ["check", "chn_x"], ["run", "unifier"], ["up"]])
+def test_a_missing_connector_ends_every_command_with_a_sentence(run: Run, config: Path, command: list[str]) -> None:
+    config.write_text(yaml.safe_dump({"channels": [{"id": "chn_x", "connector": "telegraph"}]}), encoding="utf-8")
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "no connector 'telegraph'" in result.stderr
+    assert isinstance(result.exception, SystemExit), result.exception
+
+
 def test_every_command_has_help_with_an_example(run: Run) -> None:
     for name in (
         "up",

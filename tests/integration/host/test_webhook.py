@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -88,6 +89,8 @@ class Odd(Acme):
 
     def unpack(self, request: Request) -> Iterable[Any]:
         match request.path:
+            case "/rejected/400":
+                raise Rejected("no such event here", status=400)
             case "/rejected":
                 raise Rejected("wrong app", status=403)
             case "/retryable":
@@ -341,6 +344,14 @@ async def test_what_a_connector_raises_decides_the_answer(entrance: Entrance, st
     if step == "misconfigured":
         found = await until(lambda: ChannelStates(entrance.kit.state).get("chn_odd"))
         assert (found.state, "aes_key" in found.reason.todo) == ("failing", True)
+
+
+async def test_a_connectors_refusal_is_told_from_the_servers(entrance: Entrance) -> None:
+    response = await entrance.post(b"{}", path=f"/hooks/chn_odd/{HOOK}/rejected/400")
+    assert response.status_code == 400
+    assert response.json()["detail"] == "The provider's request is not one this channel accepts."
+    unsigned = await entrance.post(b"{}", {})
+    assert {"signed", "old", "secret", "clock"} <= set(re.findall("[a-z]+", unsigned.json()["detail"]))
 
 
 @pytest.mark.parametrize("step", ["authenticate", "handshake", "answer"])

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,10 +125,15 @@ BY_CASE = [
     suite.test_translating_is_pure,
     suite.test_translating_reads_no_secret,
     suite.test_a_record_gives_events_with_ids_of_their_own,
+    suite.test_an_event_can_be_written_and_read,
     suite.test_no_evidence_is_the_hosts,
     suite.test_a_damaged_record_is_refused_or_gives_sound_events,
 ]
-BY_REQUEST = [suite.test_a_damaged_request_is_unpacked_or_refused, suite.test_a_changed_request_is_refused]
+BY_REQUEST = [
+    suite.test_a_damaged_request_is_unpacked_or_refused,
+    suite.test_a_changed_request_is_refused,
+    suite.test_a_handshake_refuses_by_rejected_alone,
+]
 BY_CONNECTOR = [
     suite.test_every_recorded_output_has_its_input,
     suite.test_settings_are_described,
@@ -171,6 +177,7 @@ TEXT = "text=item.text"
             suite.test_a_record_gives_events_with_ids_of_their_own,
         ),
         ("yield Event(item.id", 'yield Event(""', suite.test_a_record_gives_events_with_ids_of_their_own),
+        ("text=item.text", "text=item.at", suite.test_an_event_can_be_written_and_read),
         ("received_at=", 'tenant="t1", received_at=', suite.test_a_record_gives_events_with_ids_of_their_own),
     ],
 )
@@ -197,6 +204,38 @@ def test_a_fault_in_authenticating_is_found(acme: Callable[..., type[Any]], old:
     case = case_of(acme((old, new), ("class Settings", constant)), "signed")
     with pytest.raises(AssertionError):
         suite.test_a_changed_request_is_refused(case)
+
+
+HANDSHAKE = """
+    def handshake(self, request: Request) -> Answer | None:
+        if request.method != "GET":
+            return None
+        CHECK
+        return Answer(request.query["challenge"].encode("utf-8", "replace"))
+
+    def normalize("""
+
+
+@pytest.mark.parametrize(
+    ("check", "found"),
+    [
+        ("", "KeyError"),
+        ("return Answer(request.query.get('challenge', '').encode('ascii'))", "UnicodeEncodeError"),
+        ("if not request.query.get('challenge', '').isalnum(): raise Rejected('no challenge', status=400)", ""),
+    ],
+)
+def test_a_handshake_that_breaks_over_a_parameter_is_found(
+    acme: Callable[..., type[Any]], check: str, found: str
+) -> None:
+    imported = ("import Connector, Raw", "import Answer, Connector, Raw")
+    connector = acme(imported, ("    def normalize(", HANDSHAKE.replace("CHECK", check)))
+    write(folder(connector).parent, "asked", {"request": {"method": "GET", "query": {"challenge": "abc"}}})
+    case = case_of(connector, "asked")
+    if found:
+        with pytest.raises(AssertionError, match=found):
+            suite.test_a_handshake_refuses_by_rejected_alone(case)
+    else:
+        suite.test_a_handshake_refuses_by_rejected_alone(case)
 
 
 def test_a_waiver_gives_way_where_the_protocol_does_and_fails_when_it_is_stale(acme: Callable[..., type[Any]]) -> None:
@@ -254,6 +293,34 @@ def test_a_readme_without_a_heading_is_found(acme: Callable[..., type[Any]]) -> 
     (folder(connector).parent / "README.md").write_text(README.replace("## Known limits", ""))
     with pytest.raises(AssertionError):
         suite.test_the_readme_says_what_an_admin_needs(connector)
+
+
+def test_a_missing_readme_is_asked_for_with_its_headings(acme: Callable[..., type[Any]]) -> None:
+    connector = acme()
+    (folder(connector).parent / "README.md").unlink()
+    with pytest.raises(AssertionError, match="## Setting it up"):
+        suite.test_the_readme_says_what_an_admin_needs(connector)
+
+
+def test_a_refused_request_is_recorded_with_its_status(acme: Callable[..., type[Any]]) -> None:
+    connector = acme(('"not signed by one of the secrets"', '"not signed", status=403'))
+    write(folder(connector).parent, "forged", {"request": {"json": ITEM, "headers": {"x-acme-time": "1767225600"}}})
+    case = case_of(connector, "forged")
+    assert record(case)
+    assert json.loads(case.output.read_bytes()) == {"error": "Rejected", "status": 403}
+
+
+def test_recording_a_package_off_the_path_says_which_path(tmp_path: Path) -> None:
+    inner = tmp_path / "acme_off_the_path" / "acme"
+    inner.mkdir(parents=True)
+    for path in (inner.parent, inner):
+        (path / "__init__.py").touch()
+    (inner / "connector.py").touch()
+    command = [sys.executable, "-m", "onethread.testing.record", str(inner)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"set PYTHONPATH={tmp_path}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_recording_writes_only_what_changed(acme: Callable[..., type[Any]]) -> None:

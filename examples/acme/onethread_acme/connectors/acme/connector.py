@@ -87,25 +87,30 @@ class Acme(Connector[Settings], Webhook):
                 yield event(_content(item, MessageEdited), revision=str(item.at))
             case "delete":
                 yield event(MessageDeleted())
-            case other:
-                yield event(Unknown(label=other))
+            case other if item.user and item.chat:  # somebody wrote it: people should see that there is something
+                yield event(_content(item, Message, unsupported=other))
+            case other:  # its id may be that of something else, so the id alone would not tell two of them apart
+                yield event(Unknown(label=other), revision=f"{other} {item.at}")
 
 
 def _event_of(item: Item, shop: str) -> partial[Event]:
     """Who, where and when: the same for every kind."""
+    event = partial(Event, item.id, external_thread_id=item.chat, received_at=utc(item.at / 1000))
+    if not item.user:
+        return event
     claims = (Claim("acme_user", item.user, scope=shop, evidence="provider"),)
     customer = Party(claims=claims, name=item.name)
-    event = partial(Event, item.id, external_thread_id=item.chat, received_at=utc(item.at / 1000))
     if not item.agent:
         return partial(event, sender=customer)
     us = Party(name=item.agent, kind="agent", is_us=True)
     return partial(event, sender=us, recipients=(customer,), direction="outbound", echo=True)
 
 
-def _content(item: Item, kind: type[C]) -> C:
+def _content(item: Item, kind: type[C], unsupported: str = "") -> C:
     """What a message holds, whether it is new or edited."""
     return kind(
         body=Body(text=item.text),
         attachments=tuple(Attachment(filename=name, locator=url) for url, name in item.files.items()),
         quote=Quote(external_id=item.answers) if item.answers else None,
+        unsupported=unsupported,
     )
