@@ -154,6 +154,6 @@ def plans(backends: Backends, quick: bool) -> list[Plan]:  # noqa: FBT001 -- one
 
 
 def _plan(name: str, title: str, url: str, *, quick: bool) -> Plan:
-    pages = 40 if quick else 200
+    pages = 20 if quick else 60
     bare, ours = Bare("bare adapter", pages, url, "bare"), Ours("onethread API", pages, url, "ours")
-    return Plan(name, title, "pages", (Entrant(bare), Entrant(ours, GOAL)), rounds=3 if quick else 7)
+    return Plan(name, title, "pages", (Entrant(bare), Entrant(ours, GOAL)), rounds=3 if quick else 5)

@@ -89,7 +89,7 @@ def plans(backends: Backends, quick: bool) -> list[Plan]:  # noqa: ARG001, FBT00
 
 
 def _plan(name: str, title: str, mails: tuple[bytes, ...], *, quick: bool, goal: Goal | None) -> Plan:
-    times = max(1, (170 if quick else 850) // len(mails))
+    times = max(1, (85 if quick else 340) // len(mails))
     return Plan(
         name,
         title,

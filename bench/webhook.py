@@ -134,7 +134,7 @@ class Ours(Entrance):
 
 def plans(backends: Backends, quick: bool) -> list[Plan]:  # noqa: FBT001 -- one signature for all benches
     """The no-op, SQLite, and Kafka where it can be started."""
-    requests = 500 if quick else 2_000
+    requests = 500 if quick else 1_500
     entrants = [Entrant(NoOp("no-op Starlette handler", requests)), Entrant(Ours("onethread, SQLite log", requests))]
     title = "signed webhook, checked, normalised, confirmed by the log"
     try:
@@ -143,7 +143,7 @@ def plans(backends: Backends, quick: bool) -> list[Plan]:  # noqa: FBT001 -- one
         title += f" (Kafka: {error})"
     else:
         entrants.append(Entrant(kafka, GOAL))
-    return [Plan("webhook", title, "requests", tuple(entrants), rounds=3 if quick else 7)]
+    return [Plan("webhook", title, "requests", tuple(entrants), rounds=3 if quick else 5)]
 
 
 # --- the request ---
