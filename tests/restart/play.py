@@ -31,8 +31,10 @@ class Actor:
 
     def start(self) -> bool:
         """Start it if it does not run; whether it did not."""
-        if self._process is not None and self._process.poll() is None:
-            return False
+        if self._process is not None:
+            if self._process.poll() is None:
+                return False
+            self._input.close()
         paths = os.pathsep.join((str(Path(__file__).parents[1]), str(Path(unifier.__file__).parents[1])))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -106,8 +108,10 @@ class Play:
         chance.shuffle(acts)
         step = self._stage.count // (len(acts) + 1)
         for act, victim in enumerate(acts):
+            # From here on, and not from the start: whom a kill hit between a commit and its account left the account short.
+            moment = self.committed + chance.randrange(1, step)
             self._grant((act + 1) * step)
-            self._until(partial(self._is_due, act * step + chance.randrange(1, step)))
+            self._until(partial(self._is_due, moment))
             self.kills.append(Kill(victim, self.accepted, self.committed))
             self._victims[victim]()
         self._grant(self._stage.count)
