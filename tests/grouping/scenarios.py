@@ -201,6 +201,18 @@ SCENARIOS = (
         preemptions=1,
     ),
     Scenario(
+        "undo, evidence again and a message at once",
+        before=((chat(0, 0),), (mail(1, 1),), (together(PHONE, MAIL),)),
+        workers=(((apart(PHONE, MAIL),),), ((chat(2, 2, also=(MAIL, VERIFIED)),),), ((mail(3, 3),),)),
+        together=1,
+    ),
+    Scenario(
+        "two merges and a message at once",
+        before=((chat(0, 0),), (chat(1, 1, BOT),)),
+        workers=(((together(PHONE, MAIL, 0),),), ((together(MAIL, BOT, 1),),), ((mail(2, 2),),)),
+        together=1,
+    ),
+    Scenario(
         "evidence after an undo",
         before=((chat(0, 0, also=(MAIL, VERIFIED)),), (mail(1, 1),), (apart(PHONE, MAIL),)),
         workers=(((chat(2, 20, also=(MAIL, "directory")),),), ((mail(3, 21),),)),
