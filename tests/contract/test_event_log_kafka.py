@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from onethread.errors import Misconfigured, Retryable, Unconfirmed
@@ -213,9 +213,12 @@ async def test_a_topic_that_takes_only_small_records_is_misconfigured_and_takes_
     await admin.start()
     try:
         async with log_on(kafka_server) as log:
-            topic, other = await fresh(log, partitions=1), await fresh(log)
-            small = {"max.message.bytes": "2000"}
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, small)])
+            topic, other = f"test.{uuid.uuid4().hex}", await fresh(log)
+            small = {"max.message.bytes": "2000"}  # from the beginning: a change later takes the broker its time
+            await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=small)])
+            end = time.monotonic() + PATIENCE
+            while topic not in await admin.list_topics():
+                assert time.monotonic() < end
             await log.append(topic, drafts_of([1]))
             results = await asyncio.gather(
                 log.append(topic, [Draft(b"key", b"x" * 5000)]),
