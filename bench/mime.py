@@ -95,5 +95,5 @@ def _plan(name: str, title: str, mails: tuple[bytes, ...], *, quick: bool, goal:
         title,
         "mails",
         (Entrant(Stdlib("stdlib, policy.default", mails, times)), Entrant(Ours("onethread", mails, times), goal)),
-        rounds=3 if quick else 7,
+        rounds=3 if quick else 5,
     )

@@ -150,7 +150,7 @@ class Ours(Contender):
 
 def plans(backends: Backends, quick: bool) -> list[Plan]:  # noqa: FBT001 -- one signature for all benches
     """Over SQLite, then over real servers where they can be started."""
-    messages = 1_000 if quick else 2_000  # over servers half as many
+    messages = 1_000 if quick else 2_000  # over servers a quarter
     cases = {
         "distinct": (Traffic(messages), "one message each of known customers", Goal("P5", must=0.20, stretch=0.35)),
         "burst20": (Traffic(messages, burst=20), "20 messages each", Goal("P5", must=0.40, stretch=0.65)),
@@ -178,7 +178,7 @@ def _sqlite(name: str, traffic: Traffic, what: str, _: Goal | None, *, quick: bo
 
 def _servers(backends: Backends, name: str, traffic: Traffic, what: str, goal: Goal | None, *, quick: bool) -> Plan:
     label, title = f"unifier-servers-{name}", f"{what}; Kafka and the MongoDB protocol"
-    traffic = msgspec.structs.replace(traffic, messages=traffic.messages // 2)
+    traffic = msgspec.structs.replace(traffic, messages=traffic.messages // 4)
     try:
         bootstrap, url = backends.kafka(), backends.mongo()
     except Misconfigured as error:
