@@ -72,10 +72,26 @@ async def test_a_broker_that_dies_or_freezes_makes_an_append_unconfirmed_and_let
         server.restart()
     else:
         os.kill(server.pid, signal.SIGCONT)
-    async with log_on(server, deadline=20) as again:
+    again = log_on(server, deadline=20)
+    await until_open(again)
+    try:
         await until_confirmed(again, topic, drafts_of(range(10, 20)))
         found = values_of(await fetch_all(again, topic))
         assert set(found) == set(range(20))
+    finally:
+        await again.close()
+
+
+async def until_open(log: KafkaLog) -> None:
+    """A broker that thaws is fenced by its controller for a while, and says so to who asks too early."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            await log.open()
+        except Retryable:
+            assert time.monotonic() < end
+        else:
+            return
 
 
 async def test_an_open_log_goes_on_when_its_broker_is_back(new_kafka_server: Callable[[], KafkaServer]) -> None:

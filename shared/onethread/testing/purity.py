@@ -4,6 +4,7 @@ It watches calls through the interpreter's profile hook, so it also sees `from t
 which patched names would miss. It knows no connector.
 """
 
+import gc
 import os
 import random
 import socket
@@ -41,12 +42,15 @@ class Impure(AssertionError):
 @contextmanager
 def pure() -> Iterator[None]:
     """Code inside may compute, and no more. Warm it up before: a first call may import, which reads files."""
-    before = sys.getprofile()
+    before, collecting = sys.getprofile(), gc.isenabled()
+    gc.disable()  # a collection may come at any moment, and test tools time it: that is not the connector's doing
     sys.setprofile(_watch)
     try:
         yield
     finally:
         sys.setprofile(before)
+        if collecting:
+            gc.enable()
 
 
 def _watch(frame: FrameType, event: str, called: Any) -> None:
