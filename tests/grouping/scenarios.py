@@ -119,7 +119,7 @@ SCENARIOS = (
         "a chain of merges at once",
         before=((chat(0, 0),), (mail(1, 1),), (chat(2, 2, BOT),)),
         workers=(((together(PHONE, MAIL, 0),),), ((together(MAIL, BOT, 1),),)),
-        preemptions=1,
+        together=1,
     ),
     Scenario(
         "undo while B writes",
@@ -130,11 +130,13 @@ SCENARIOS = (
         "undo and its command at once",
         before=((chat(0, 0),), (mail(1, 1),)),
         workers=(((together(PHONE, MAIL),),), ((apart(PHONE, MAIL),),)),
+        preemptions=1,
     ),
     Scenario(
         "undo while evidence comes",
         before=((chat(0, 0),), (mail(1, 1),)),
         workers=(((chat(2, 20, also=(MAIL, VERIFIED)),),), ((apart(PHONE, MAIL),),)),
+        preemptions=1,
     ),
     Scenario(
         "a deep link comes back while its address writes",
