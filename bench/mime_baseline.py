@@ -5,16 +5,14 @@ library has no word for (quotes, HTML to text, Authentication-Results) is ours o
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.policy import default
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
+from bench.mime_headers_baseline import automatic, date, facts, ids, received_at
 from email_ingest.addresses import Mailbox
 from email_ingest.authentication import Verdict, proves, verdict
 from email_ingest.markup import to_text
@@ -27,7 +25,6 @@ from onethread.event import (
     Claim,
     Event,
     Failure,
-    MailFacts,
     Message,
     Party,
     Place,
@@ -36,7 +33,6 @@ from onethread.event import (
 )
 from onethread.identity import canonical_email, digest
 
-_ID = re.compile(r"<([^<>\s]+)>")
 _RECIPIENTS: tuple[tuple[str, Role], ...] = (
     ("to", "to"),
     ("cc", "cc"),
@@ -71,20 +67,20 @@ def _message(mail: EmailMessage, store: Mailstore, delivery: Delivery, place: Pl
     recipients = tuple(_recipients(mail, ours))
     body, body_digest = _body(mail, subject), _digest(mail)
     sent, sender = str(mail.get("date", "")), str(mail.get("from", ""))
-    names = [name for value in mail.get_all("message-id", []) for name in _ids(value)]
+    names = [name for value in mail.get_all("message-id", []) for name in ids(value)]
     return Event(
         names[0] if names else digest(sender, sent, "message", subject, body_digest),
         Message(
             subject=subject,
             body=body,
             attachments=tuple(map(_attachment, _files(mail))),
-            in_reply_to=tuple(_ids(mail.get("in-reply-to", ""))),
-            references=tuple(_ids(mail.get("references", ""))),
+            in_reply_to=tuple(ids(mail.get("in-reply-to", ""))),
+            references=tuple(ids(mail.get("references", ""))),
             reply_to=tuple(_party(one) for one in _addresses(mail, "reply-to") if one.addr_spec),
             aliases=tuple(names[1:5]),
-            auto_submitted=_automatic(mail, author),
+            auto_submitted=automatic(mail, author),
             auth_results=found.results,
-            mail=_facts(mail),
+            mail=facts(mail),
         ),
         digest(sent, sender, body_digest),
         place=place,
@@ -92,8 +88,8 @@ def _message(mail: EmailMessage, store: Mailstore, delivery: Delivery, place: Pl
         echo=outbound,
         sender=_sender(mail, author, found, outbound=outbound),
         recipients=recipients,
-        sent_at=_date(mail.get("date")),
-        received_at=_received_at(mail, delivery),
+        sent_at=date(mail.get("date")),
+        received_at=received_at(mail, delivery),
         tokens=tuple(_tokens(recipients)),
         channel_data={"thread_index": str(mail["thread-index"])} if "thread-index" in mail else {},
     )
@@ -107,7 +103,7 @@ def _addresses(mail: EmailMessage, name: str) -> Iterator[Address]:
         if hasattr(value, "addresses"):
             yield from value.addresses
         else:  # a header that the policy has no class for: Delivered-To and its kin
-            yield from default.header_factory("to", str(value)).addresses  # type: ignore[attr-defined]
+            yield from default.header_factory("to", str(value)).addresses
 
 
 def _party(address: Address, evidence: str = "unsigned_from", **fields: Any) -> Party:
@@ -162,7 +158,7 @@ def _body(mail: EmailMessage, subject: str) -> Body:
 
 def _files(mail: EmailMessage) -> Iterator[MIMEPart]:
     if mail.is_multipart():
-        yield from mail.iter_attachments()  # type: ignore[misc]
+        yield from mail.iter_attachments()
 
 
 def _attachment(part: MIMEPart) -> Attachment:
@@ -192,48 +188,6 @@ def _digest(mail: EmailMessage) -> str:
     return state.hexdigest()
 
 
-# --- the rest of the header ---
-
-
-def _ids(value: object) -> list[str]:
-    return list(dict.fromkeys(_ID.findall(str(value))))
-
-
-def _date(value: Any) -> datetime | None:
-    found = getattr(value, "datetime", None)
-    return found.astimezone(UTC) if found and found.tzinfo else found.replace(tzinfo=UTC) if found else None
-
-
-def _received_at(mail: EmailMessage, delivery: Delivery) -> datetime | None:
-    if delivery.internal_date or "received" not in mail:
-        return delivery.internal_date
-    return parsedate_to_datetime(str(mail["received"]).rpartition(";")[2]).astimezone(UTC)
-
-
-def _automatic(mail: EmailMessage, author: Address) -> str:
-    said = str(mail.get("auto-submitted", "no")).partition(";")[0].strip().lower()
-    if said != "no":
-        return said
-    if any(name in mail for name in ("x-autoreply", "x-autorespond", "x-auto-reply")):
-        return "auto-replied"
-    bulk = str(mail.get("precedence", "")).strip().lower() in ("bulk", "junk", "list")
-    listed = any(name in mail for name in ("list-id", "list-unsubscribe", "feedback-id", "x-auto-response-suppress"))
-    robot = author.username.lower().startswith(("mailer-daemon", "postmaster", "no-reply", "noreply"))
-    return "auto-generated" if bulk or listed or robot else ""
-
-
-def _facts(mail: EmailMessage) -> MailFacts:
-    types = [part.get_content_type() for part in mail.walk()]
-    calendar = next((part for part in mail.walk() if part.get_content_type() == "text/calendar"), None)
-    return MailFacts(
-        list_id=str(mail.get("list-id", "")).rpartition("<")[2].partition(">")[0],
-        bounce="x-failed-recipients" in mail,
-        calendar=str(calendar.get_param("method", "PUBLISH")) if calendar else "",
-        spam=str(mail.get("x-spam-flag", "")).lower().startswith("yes"),
-        protection="encrypted" if "multipart/encrypted" in types else "signed" if "multipart/signed" in types else "",
-    )
-
-
 # --- reports ---
 
 
@@ -252,9 +206,9 @@ def _receipts(mail: EmailMessage, place: Place, delivery: Delivery) -> Iterator[
 
 def _returned(part: Any) -> list[str]:
     if part.get_content_type() == "message/rfc822":
-        return _ids(part.get_content().get("message-id", ""))
+        return ids(part.get_content().get("message-id", ""))
     if part.get_content_type() == "text/rfc822-headers":
-        return _ids(message_from_bytes(part.get_payload(decode=True), policy=default).get("message-id", ""))
+        return ids(message_from_bytes(part.get_payload(decode=True), policy=default).get("message-id", ""))
     return []
 
 
@@ -273,7 +227,7 @@ def _delivery(block: Any, target: str, mail: EmailMessage, place: Place, deliver
 def _disposition(part: Any, mail: EmailMessage, place: Place, delivery: Delivery) -> Iterator[Event]:
     block = next(iter(part.iter_parts()), part) if part.is_multipart() else part
     fields = message_from_bytes(block.as_bytes(), policy=default)
-    target = next(iter(_ids(fields.get("original-message-id", ""))), "")
+    target = next(iter(ids(fields.get("original-message-id", ""))), "")
     reader = str(fields.get("final-recipient", "")).partition(";")[2].strip()
     read = str(fields.get("disposition", "")).partition(";")[2].strip().startswith("displayed")
     if target:
@@ -287,6 +241,6 @@ def _receipt(fact: Receipt, reader: str, mail: EmailMessage, place: Place, deliv
         fact.status,
         place=place,
         sender=Party(claims=(Claim("email", reader, evidence="unsigned_from"),)),
-        sent_at=_date(mail.get("date")),
-        received_at=_received_at(mail, delivery),
+        sent_at=date(mail.get("date")),
+        received_at=received_at(mail, delivery),
     )
