@@ -45,6 +45,7 @@ class Showing(NamedTuple):
 # --- shapes --------------------------------------------------------------------------------------------------------
 
 
+@cache
 def _fields_of(struct: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(name for name in struct.__struct_fields__ if name not in _HIDDEN)
 
@@ -145,12 +146,12 @@ class _Shown:
 
     def struct(self, value: msgspec.Struct) -> schemas.Document:
         shape = shape_of(type(value))
-        return shape.model_construct(**{name: self.value(getattr(value, name)) for name in shape.model_fields})
+        return shape.model_construct(**{name: self.value(getattr(value, name)) for name in _fields_of(type(value))})
 
     def value(self, value: Any) -> Any:  # noqa: PLR0911 -- one line a form of value
+        if not value:  # most fields of most facts
+            return None if value == "" else [] if value == () else value
         match value:
-            case "":
-                return None
             case Party():
                 return self._showing.person(value)
             case Attachment():
@@ -218,12 +219,26 @@ def parties(value: Any) -> Iterator[Party]:
     """Everybody named inside a fact."""
     if isinstance(value, Party):
         yield value
-    elif isinstance(value, msgspec.Struct) and not isinstance(value, Attachment | Body):
-        for name in _fields_of(type(value)):
-            yield from parties(getattr(value, name))
+    elif isinstance(value, msgspec.Struct):
+        for name in _naming(type(value)):
+            if held := getattr(value, name):
+                yield from parties(held)
     elif isinstance(value, tuple):
         for item in value:
             yield from parties(item)
+
+
+@cache
+def _naming(struct: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a struct in which somebody may be named, at any depth."""
+    hints = get_type_hints(struct)
+    return tuple(name for name in _fields_of(struct) if _may_name(hints[name]))
+
+
+def _may_name(hint: Any) -> bool:
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return hint is Party or bool(_naming(hint))
+    return any(_may_name(one) for one in get_args(hint))
 
 
 def by(value: By) -> schemas.By | None:

@@ -26,8 +26,14 @@ class MessageState(NamedTuple):
     texts: tuple[Entry, ...] = ()
 
 
+_UNTOUCHED = MessageState()
+
+
 def folded(about: Iterable[Entry]) -> MessageState:
     """The state that these entries give their message."""
+    about = tuple(about)
+    if not about:  # of most messages nobody says anything
+        return _UNTOUCHED
     ordered = sorted({entry.id: entry for entry in about}.values(), key=lambda entry: (entry.at, entry.id))
     edits = [entry for entry in ordered if entry.kind == "message.edited"]
     completions = [entry for entry in ordered if entry.kind == "message.completed"]

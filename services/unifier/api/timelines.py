@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
 
+from onethread.event import Content
 from unifier.api import schemas
 from unifier.api.cursors import Cursors, List, Place
 from unifier.api.entry_views import entry
@@ -98,4 +99,10 @@ async def documents(
             line.model_copy(update={"placement": placement(one, why)}) for line, one in zip(lines, entries, strict=True)
         ]
 
-    return await run_in_threadpool(shown)  # sanitising HTML takes its time, and lets other threads run
+    # Sanitising HTML takes its time, and lets other threads run; all else is done sooner than a thread is woken.
+    return await run_in_threadpool(shown) if any(map(_has_html, entries)) else shown()
+
+
+def _has_html(one: Entry) -> bool:
+    fact = one.event.fact if one.event else None
+    return isinstance(fact, Content) and bool(fact.body.html)
