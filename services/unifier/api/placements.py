@@ -76,7 +76,8 @@ def _reason(entry: Entry) -> str:
     if entry.placement.rule == "shared_reference" and matched and matched.value:
         same = entry.event is not None and entry.event.external_id == matched.value
         return (
-            f"A mail of the same person that came before it answers <{matched.value}>, which is this one."
+            f"Its own Message-ID <{matched.value}> was known already: a quicker reply names it, a copy lies in another "
+            "mailbox of ours, or another mail has the same Message-ID."
             if same
             else f"Answers <{matched.value}>, which is in this conversation."
         )
