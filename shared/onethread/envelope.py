@@ -135,11 +135,11 @@ def _with_foreign_fact(value: bytes, refusal: msgspec.ValidationError) -> Event:
     return msgspec.structs.replace(event, fact=Foreign(name=kind, json=fact))
 
 
-def draft(event: Event) -> Draft:
-    """A finished event as a record for the log. Raises Poison as `encode_value`."""
+def draft(event: Event, value: bytes = b"") -> Draft:
+    """A finished event as a record for the log; `value`: its JSON, if that is at hand. Raises Poison as `encode_value`."""
     if not event.id or event.received_at is None or event.ingested_at is None:
         raise Poison("an event must have id, received_at and ingested_at before it is written")
-    value = encode_value(event)
+    value = value or encode_value(event)
     key = ordering_key(event)
     attributes = {
         "ce_specversion": "1.0",
@@ -154,7 +154,9 @@ def draft(event: Event) -> Draft:
         "ce_ingestedtime": _rfc3339(event.ingested_at),
         "content-type": "application/json",
     }
-    return Draft(key, value, tuple((name, text.encode()) for name, text in attributes.items() if text))
+    return Draft(
+        key, value or encode_value(event), tuple((name, text.encode()) for name, text in attributes.items() if text)
+    )
 
 
 _PATH = "@:!$&'()*+,;=~"

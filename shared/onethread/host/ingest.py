@@ -168,8 +168,8 @@ class Ingest:
         value = encode_value(await keeping.attachments_stored(whole, self._blobs))
         checked = decode_value(value)  # structs are not checked when they are made, only when they are read
         if len(value) > MAX_RECORD_BYTES // 2:
-            checked = await keeping.referenced(checked, raw, self._blobs)
-        final, record = fitted(checked)
+            checked, value = await keeping.referenced(checked, raw, self._blobs), b""
+        final, record = fitted(checked, value)
         if final is not checked:
             metrics.TRUNCATED.add(channel.id)
         return final, record

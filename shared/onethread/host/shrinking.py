@@ -18,12 +18,13 @@ _LENGTHS = (64_000, 16_000, 4_000, 1_000, 250)
 """Characters; one may take six bytes in JSON, and a message holds three copies of its text at most."""
 
 
-def fitted(event: Event) -> tuple[Event, Draft]:
+def fitted(event: Event, value: bytes = b"") -> tuple[Event, Draft]:
     """The event and its record, cut where need be: `truncated` at the body, `degraded` at the message.
 
+    `value`: the event's JSON, if that is at hand.
     Raises Poison if it is too large for other reasons (a hundred thousand recipients).
     """
-    record = draft(event)
+    record = draft(event, value)
     if size(record) <= MAX_RECORD_BYTES:
         return event, record
     for length in _LENGTHS:

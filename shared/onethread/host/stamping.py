@@ -1,7 +1,8 @@
 """What the host adds to a connector's event, and what it takes away: ids, times, claims. Pure; it knows no log and no store."""
 
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -76,18 +77,31 @@ def _clean(part: Any) -> Any:
         return _needed(part)
     if isinstance(part, tuple):
         return tuple([_clean(each) for each in part]) if part else part
-    if isinstance(part, msgspec.Struct):
-        changed: dict[str, Any] = {}
-        if isinstance(part, Party):
-            changed["claims"] = _claims(part.claims)
-        for name in part.__struct_fields__:
-            if name in changed:
-                continue
-            old = getattr(part, name)
-            if isinstance(old, (datetime, tuple, msgspec.Struct)) and (new := _clean(old)) is not old:
-                changed[name] = new
-        return msgspec.structs.replace(part, **changed) if changed else part
-    return part
+    if not isinstance(part, msgspec.Struct):
+        return part
+    changed: dict[str, Any] = {}
+    for name in _unclean(type(part)):
+        old = getattr(part, name)
+        if old and (new := _clean(old)) is not old:
+            changed[name] = new
+    if isinstance(part, Party):
+        changed["claims"] = _claims(part.claims)
+    return msgspec.structs.replace(part, **changed) if changed else part
+
+
+@cache
+def _unclean(struct: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a struct that hold times or claims, at any depth; a party's claims are a case of their own."""
+    hints = get_type_hints(struct)
+    return tuple(
+        name for name in struct.__struct_fields__ if _holds(hints[name]) and not (struct is Party and name == "claims")
+    )
+
+
+def _holds(hint: Any) -> bool:
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return hint in (Claim, Party) or bool(_unclean(hint))
+    return hint is datetime or any(_holds(one) for one in get_args(hint))
 
 
 def _claims(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

@@ -14,8 +14,10 @@ MAX_RECORD_BYTES = 900_000
 
 def size(draft: Draft) -> int:
     """Bytes of key, value and headers."""
-    headers = sum(len(name.encode()) + len(value) for name, value in draft.headers)
-    return len(draft.key) + len(draft.value) + headers
+    total = len(draft.key) + len(draft.value)
+    for name, value in draft.headers:
+        total += len(value) + (len(name) if name.isascii() else len(name.encode()))
+    return total
 
 
 def refuse_oversized(drafts: Sequence[Draft]) -> None:
