@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import IndexModel, InsertOne, ReturnDocument, UpdateOne
+from pymongo import DeleteOne, IndexModel, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
@@ -37,10 +37,21 @@ from pymongo.server_api import ServerApi
 from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable, Unconfirmed
 
 Document: TypeAlias = dict[str, Any]
-Operation: TypeAlias = InsertOne[Document] | UpdateOne
+Operation: TypeAlias = InsertOne[Document] | UpdateOne | DeleteOne
 Sort: TypeAlias = Sequence[tuple[str, int]]
 
-__all__ = ["Collection", "Document", "IndexModel", "InsertOne", "Mongo", "Operation", "Sort", "UpdateOne", "Written"]
+__all__ = [
+    "Collection",
+    "DeleteOne",
+    "Document",
+    "IndexModel",
+    "InsertOne",
+    "Mongo",
+    "Operation",
+    "Sort",
+    "UpdateOne",
+    "Written",
+]
 
 _DUPLICATE = 11000
 _FORBIDDEN = frozenset({13, 18, 8000})

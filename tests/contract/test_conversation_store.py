@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-for part in ("contract", "entries", "keys", "links", "heads", "reading", "faults"):
+for part in ("contract", "entries", "keys", "links", "heads", "reading", "audit", "faults"):
     pytest.register_assert_rewrite(f"unifier.testing.store_{part}")
 
 from onethread.testing.servers.mongodb import MongoServer  # noqa: E402  # after the rewrite is asked for

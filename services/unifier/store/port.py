@@ -28,6 +28,7 @@ from unifier.model import (
     Profile,
     Tail,
 )
+from unifier.store.audit import Audit
 
 
 class Position(NamedTuple):
@@ -49,6 +50,11 @@ class ConversationStore(Opening):
     @abstractmethod
     async def epoch(self) -> int:
         """1, and one more for every restore."""
+
+    @property
+    @abstractmethod
+    def audit(self) -> Audit:
+        """Scans and repairs, for who checks or mends a store."""
 
     # --- looking ---
 

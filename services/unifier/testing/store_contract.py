@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from unifier.store.port import ConversationStore
+from unifier.testing.store_audit import AuditContract
 from unifier.testing.store_entries import EntriesContract
 from unifier.testing.store_faults import FaultsContract
 from unifier.testing.store_heads import HeadsContract
@@ -22,7 +23,7 @@ NewStore = Callable[[], ConversationStore]
 
 
 class ConversationStoreContract(
-    EntriesContract, KeysContract, LinksContract, HeadsContract, ReadingContract, FaultsContract
+    EntriesContract, KeysContract, LinksContract, HeadsContract, ReadingContract, AuditContract, FaultsContract
 ):
     """What every conversation store does."""
 

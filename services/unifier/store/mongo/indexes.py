@@ -24,6 +24,15 @@ _INDEXES: dict[str, tuple[IndexModel, ...]] = {
 }
 
 
+async def missing(collections: Mapping[str, Collection]) -> list[str]:
+    """Names of the indexes that are not there, as `collection.index`."""
+    found: list[str] = []
+    for name, wanted in _INDEXES.items():
+        there = await collections[name].index_names()
+        found += [f"{name}.{index.document['name']}" for index in wanted if index.document["name"] not in there]
+    return found
+
+
 async def create(collections: Mapping[str, Collection]) -> list[str]:
     """Create the indexes that are missing; one line for each."""
     lines: list[str] = []

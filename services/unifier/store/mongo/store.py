@@ -22,6 +22,7 @@ from unifier.model import (
     Tail,
 )
 from unifier.store.mongo import indexes
+from unifier.store.mongo.audit import MongoAudit
 from unifier.store.mongo.entries import Entries
 from unifier.store.mongo.heads import Heads
 from unifier.store.mongo.keys import Keys
@@ -64,6 +65,11 @@ class MongoConversations(ConversationStore):
         """See the port."""
         found = await self._collections["meta"].find_one({"_id": "epoch"})
         return int(found["value"]) if found else 1
+
+    @property
+    def audit(self) -> MongoAudit:
+        """See the port."""
+        return MongoAudit(self._collections)
 
     # --- looking ---
 

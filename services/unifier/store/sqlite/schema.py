@@ -63,11 +63,16 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 def create_indexes(connection: sqlite3.Connection) -> list[str]:
     """Create the indexes that are missing; one line for each."""
+    missing = missing_indexes(connection)
+    for name in missing:
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {_INDEXES[name]}")
+    return [f"created index {name} on {_INDEXES[name]}" for name in missing]
+
+
+def missing_indexes(connection: sqlite3.Connection) -> list[str]:
+    """Names of the indexes that are not there."""
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
-    missing = {name: columns for name, columns in _INDEXES.items() if name not in there}
-    for name, columns in missing.items():
-        connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}")
-    return [f"created index {name} on {columns}" for name, columns in missing.items()]
+    return [name for name in _INDEXES if name not in there]
 
 
 def epoch(connection: sqlite3.Connection) -> int:

@@ -25,6 +25,7 @@ from unifier.model import (
 )
 from unifier.store.port import ConversationStore, Position
 from unifier.store.sqlite import entries, heads, keys, people, schema
+from unifier.store.sqlite.audit import SqliteAudit
 
 
 class SqliteConversations(ConversationStore):
@@ -53,6 +54,11 @@ class SqliteConversations(ConversationStore):
     async def epoch(self) -> int:
         """See the port."""
         return await self._read(schema.epoch)
+
+    @property
+    def audit(self) -> SqliteAudit:
+        """See the port."""
+        return SqliteAudit(self._read, self._write)
 
     # --- looking ---
 

@@ -1,0 +1,105 @@
+"""Scans and repairs of the conversation store in MongoDB. What a document means is said where it is written."""
+
+from collections.abc import Collection as Several
+from collections.abc import Mapping, Sequence
+
+from onethread.mongo import Collection, DeleteOne, Document, UpdateOne
+from unifier.model import Entry, Head, Identity, Link, tenant_of
+from unifier.store.audit import Audit, Claim, Kind, Place, bounds
+from unifier.store.mongo import indexes
+from unifier.store.mongo.documents import clock_id, entry_of, fields_of, head_of, identity_of, link_of, strand_of
+
+_NAMES: dict[Kind, str] = {
+    "entries": "entries",
+    "claims": "keys",
+    "heads": "conversations",
+    "identities": "identities",
+    "links": "links",
+}
+_PLACE = [("strand", 1), ("seq", 1)]
+_LEAN = {"event.source": 0}
+
+
+class MongoAudit(Audit):
+    """See the port."""
+
+    def __init__(self, collections: Mapping[str, Collection]) -> None:
+        self._collections = collections
+
+    async def missing_indexes(self) -> list[str]:
+        """See the port."""
+        return await indexes.missing(self._collections)
+
+    async def entries_after(self, tenant: str, after: Place, limit: int) -> list[Entry]:
+        """See the port. The rest of one strand, then whole strands: as one condition it would need an `$or`."""
+        begin, end = bounds(tenant, after.strand)
+        found: list[Document] = []
+        entries = self._collections["entries"]
+        if begin == after.strand:
+            rest: Document = {"strand": begin, "seq": {"$gt": after.seq}}
+            found = await entries.find(rest, fields=_LEAN, sort=_PLACE, limit=limit)
+        if len(found) < limit:
+            others: Document = {"strand": {"$gt": begin, "$lt": end}}
+            found += await entries.find(others, fields=_LEAN, sort=_PLACE, limit=limit - len(found))
+        return [entry_of(document) for document in found]
+
+    async def heads_after(self, tenant: str, after: str, limit: int) -> list[Head]:
+        """See the port."""
+        return [head_of(document) for document in await self._page("heads", tenant, after, limit)]
+
+    async def identities_after(self, tenant: str, after: str, limit: int) -> list[Identity]:
+        """See the port."""
+        return [identity_of(document) for document in await self._page("identities", tenant, after, limit)]
+
+    async def links_after(self, tenant: str, after: str, limit: int) -> list[Link]:
+        """See the port."""
+        return [link_of(document) for document in await self._page("links", tenant, after, limit)]
+
+    async def claims_after(self, tenant: str, after: str, limit: int) -> list[Claim]:
+        """See the port. In order of `_id`."""
+        return [_claim(document) for document in await self._page("claims", tenant, after, limit)]
+
+    async def _page(self, kind: Kind, tenant: str, after: str, limit: int) -> list[Document]:
+        begin, end = bounds(tenant, after)
+        inside: Document = {"_id": {"$gt": begin, "$lt": end}}
+        return await self._collections[_NAMES[kind]].find(inside, sort=[("_id", 1)], limit=limit)
+
+    # --- repairs ---
+
+    async def set_epoch(self, epoch: int) -> None:
+        """See the port."""
+        await self._collections["meta"].write([UpdateOne({"_id": "epoch"}, {"$max": {"value": epoch}}, upsert=True)])
+
+    async def put_heads(self, heads: Sequence[Head]) -> None:
+        """See the port."""
+        await self._collections["conversations"].write(
+            [UpdateOne({"_id": head.id}, {"$set": _fields(head)}, upsert=True) for head in heads]
+        )
+
+    async def renumber(self, seqs: Mapping[str, int]) -> None:
+        """See the port."""
+        await self._collections["entries"].write(
+            [UpdateOne({"_id": one}, {"$set": {"seq": seq}}) for one, seq in seqs.items()], ordered=True
+        )
+
+    async def unsettle(self, links: Several[str]) -> None:
+        """See the port."""
+        await self._collections["links"].write([UpdateOne({"_id": one}, {"$set": {"settled": False}}) for one in links])
+
+    async def drop(self, kind: Kind, ids: Several[str]) -> None:
+        """See the port."""
+        await self._collections[_NAMES[kind]].write([DeleteOne({"_id": one}) for one in ids])
+
+
+def _fields(head: Head) -> Document:
+    return {**fields_of(head), "tenant": tenant_of(head.id), "listed": head.message_count > 0}
+
+
+def _claim(document: Document) -> Claim:
+    name: str = document["_id"]
+    strands = [document["strand"]] if document.get("strand") else []
+    if "#" not in name:
+        return Claim(name, name, tuple(strands))
+    owner = clock_id(name).owner
+    strands += [strand_of(field, tenant_of(owner)) for field in document.get("seen", {})]
+    return Claim(name, owner, tuple(strands))
