@@ -60,7 +60,16 @@ def process(settings: Settings, channels: Channels) -> Process:
 
 def _add_worker(process: Process, store: ConversationStore) -> None:
     """One worker of the group."""
-    worker = Worker(process.log, store, process.blobs, member=process.member, policies=policies(process.settings))
+    settings = process.settings
+    worker = Worker(
+        process.log,
+        store,
+        process.blobs,
+        member=process.member,
+        policies=policies(settings),
+        state=process.state,
+        row_limit=settings.unifier.halt_after,
+    )
     stop, ended = asyncio.Event(), asyncio.Event()
 
     async def run() -> None:
@@ -75,6 +84,8 @@ def _add_worker(process: Process, store: ConversationStore) -> None:
             await ended.wait()
 
     process.runs("unifier", run, finish)
+    process.watches("unifier", worker.waiting)
+    process.health.tells(lambda: worker.halted)
 
 
 def _add_api(process: Process, store: ConversationStore, channels: Channels) -> None:

@@ -9,15 +9,18 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from onethread import envelope
+from onethread import envelope, metrics
 from onethread.blobs import Blobs
-from onethread.dead_letters import INLINE_BYTES, dead_letter
+from onethread.dead_letters import INLINE_BYTES, DeadLetter, dead_letter
 from onethread.dead_letters import draft as dead_letter_draft
 from onethread.errors import Conflict, Poison, Retryable
 from onethread.log.port import EventLog, Reader, Record, TopicPartition
 from onethread.log.topics import DEAD_LETTERS, MESSAGES
 from onethread.logs import get_logger
+from onethread.state.port import StateStore
 from unifier.batch import Batch
+from unifier.halting import LIMIT, Failure, Halts, Rows, Verdict
+from unifier.isolating import Isolation, Run
 from unifier.policy import Policies
 from unifier.publishing import Publisher
 from unifier.reading import Reading, moment, read
@@ -26,9 +29,6 @@ from unifier.store.port import ConversationStore
 GROUP = "onethread.unifier"
 BATCH = 500
 """Records of one batch."""
-TRIES = 3
-"""How often a record may fail alone before it becomes a dead letter."""
-
 _logger = get_logger(__name__)
 
 
@@ -38,7 +38,11 @@ def wall_clock() -> int:
 
 
 class Worker:
-    """One member of the unifier's group."""
+    """One member of the unifier's group.
+
+    `row_limit`: records in a row that cannot be processed, at which a partition is halted; `state` remembers that over
+    restarts, and for other members.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,8 @@ class Worker:
         policies: Policies | None = None,
         now: Callable[[], int] = wall_clock,
         batch: int = BATCH,
+        state: StateStore | None = None,
+        row_limit: int = LIMIT,
     ) -> None:
         self._log = log
         self._store = store
@@ -59,106 +65,154 @@ class Worker:
         self._batch = batch
         self._blobs = blobs
         self._publisher = Publisher(store, log)
+        self._rows = Rows(row_limit)
+        self._halts = Halts(state, MESSAGES)
+        self._reader: Reader | None = None
+        self._furthest: dict[TopicPartition, int] = {}
+        self._pulse = 0
         self.progress = 0
         """Records committed since the start: liveness is progress."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set: what was polled is finished and committed first."""
+        """Until `stop` is set: what was polled is finished and committed first. Raises Misconfigured where a person must act."""
         delay = 0.1
         while not stop.is_set():
             try:
                 async with self._log.join(GROUP, [MESSAGES], self._member) as reader:
+                    self._reader = reader
+                    self._rows.begin(await self._halts.all())
                     while not stop.is_set():
                         await self._once(reader)
                         delay = 0.1
             except (Retryable, Conflict) as error:
+                self._pulse += isinstance(error, Retryable)  # it says itself what is away: it is not stuck
                 _logger.warning("unifier.retry", reason=str(error), seconds=delay)
                 await _wait(stop, delay)
                 delay = min(delay * 2, 10.0)
+            finally:
+                self._reader = None
+
+    @property
+    def halted(self) -> list[str]:
+        """The partitions that stopped at a row of records which cannot be processed, for people."""
+        return [f"{place.topic}/{place.partition} halted" for place in sorted(self._rows.halted)]
+
+    async def waiting(self) -> object | None:
+        """None while nothing waits to be read, else what changes with every step forward. Raises Retryable.
+
+        For `onethread.host.watchdog`. A halted partition waits for a person, and a restart would not help.
+        """
+        extents = await self._log.extents(MESSAGES)
+        commits = await self._log.commits(GROUP, MESSAGES)
+        behind = {
+            TopicPartition(MESSAGES, number)
+            for number, extent in extents.items()
+            if extent.end > max(commits.get(number, 0), extent.begin)
+        } - self._rows.halted.keys()
+        held = self._reader.assignment if self._reader else frozenset()
+        if held:
+            return self._pulse if behind & held else None
+        # Other members may hold them all; where none does, nobody's commits move.
+        return (self._pulse, sorted(commits.items())) if behind else None
 
     async def _once(self, reader: Reader) -> None:
-        records = await reader.poll(self._batch, 0.5)
+        records = self._rows.admitted(await reader.poll(self._batch, 0.5))
         if records:
-            await self.apply(records)
-            await reader.commit(_next_offsets(records))
-            self.progress += len(records)
+            verdict = await self.apply(records)
+            await reader.commit(verdict.offsets)
+            self._rows.learn(verdict)
+            self.progress += sum(record.offset < verdict.offsets.get(record.place, 0) for record in records)
 
-    async def apply(self, records: Sequence[Record]) -> None:
-        """Thread records; what can never be threaded is a dead letter, confirmed, when this returns."""
+    async def apply(self, records: Sequence[Record]) -> Verdict:
+        """Thread records; what can never be threaded is a dead letter, confirmed, when this returns; a halt is remembered."""
+        failures: list[Failure] = []
         readings: list[tuple[Record, Reading]] = []
         for record in records:
-            try:
-                event = envelope.read(record.value, record.headers)
-                readings.append((record, read(event, self._policies.of(event.tenant, event.channel_id))))
-            except Poison as error:
-                await self._set_aside(record, None, "decode", "poison", str(error))
-        run: list[tuple[Record, Reading]] = []
-        for item in readings:
-            if item[1].role == "command":
-                await self._apply_together(run)
-                await self._apply_alone(*item)
-                run = []
+            found = self._read(record)
+            if isinstance(found, Failure):
+                failures.append(found)
             else:
-                run.append(item)
-        await self._apply_together(run)
+                readings.append((record, found))
+        await Isolation(self._thread, failures, self._felt, self._rows.limit).thread(readings)
+        verdict = self._rows.judged(records, failures)
+        await self._set_aside(verdict.aside)
+        await self._halts.carry_out(verdict)
+        self._say(verdict)
+        return verdict
 
-    async def _apply_together(self, run: list[tuple[Record, Reading]]) -> None:
-        """All at once; if that cannot be, one by one, so that a bad one is set aside alone."""
-        if not run:
-            return
+    def _read(self, record: Record) -> Reading | Failure:
         try:
-            await self._new_batch().apply([reading for _, reading in run])
-        except (Retryable, Conflict):
-            raise
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it must not stop the others
-            _logger.warning("unifier.batch_failed", error=type(error).__name__, records=len(run))
-            for record, reading in run:
-                await self._apply_alone(record, reading)
+            event = envelope.read(record.value, record.headers)
+            return read(event, self._policies.of(event.tenant, event.channel_id))
+        except Poison as error:
+            return Failure(record, "decode", "poison", str(error))
+        except Exception as error:  # noqa: BLE001 -- a bug of ours; the record waits for its mending
+            return Failure(record, "decode", "bug", type(error).__name__)
 
-    async def _apply_alone(self, record: Record, reading: Reading) -> None:
-        for attempt in range(1, TRIES + 1):
-            try:
-                await self._new_batch().apply([reading])
-            except (Retryable, Conflict):
-                raise
-            except Poison as error:
-                await self._set_aside(record, reading, "unify", "poison", str(error))
-                return
-            except Exception as error:  # noqa: BLE001 -- a bug of ours; the record waits for its mending
-                if attempt == TRIES:
-                    await self._set_aside(record, reading, "unify", "bug", type(error).__name__)
-            else:
-                return
+    def _say(self, verdict: Verdict) -> None:
+        """A partition that halts is said here, and shown until it goes on."""
+        for place in verdict.rows:
+            metrics.HALTED.set(place.topic, str(place.partition), to=float(place in verdict.halted))
+        for place, failure in verdict.halted.items():
+            _logger.error(
+                "unifier.halted",
+                partition=place.partition,
+                offset=failure.record.offset,
+                in_a_row=self._rows.limit,
+                reason=f"{failure.stage}: {failure.reason}",
+                detail=failure.detail,
+                todo="mend the unifier, or go back to the version before, and restart it: it goes on with this record",
+            )
 
-    async def _set_aside(self, record: Record, reading: Reading | None, stage: str, reason: str, detail: str) -> None:
-        """A dead letter, confirmed when this returns; raises Retryable where even that cannot be written: we stop then."""
-        _logger.error("unifier.set_aside", stage=stage, reason=reason, partition=record.partition, offset=record.offset)
-        event = reading.event if reading else None
-        letter = dead_letter(
+    def _felt(self, run: Run) -> None:
+        """Their fate is known. It is a step forward if none of them came before: the same work again and again is none."""
+        for record, _ in run:
+            if record.offset > self._furthest.get(record.place, -1):
+                self._furthest[record.place] = record.offset
+                self._pulse += 1
+
+    async def _set_aside(self, failures: Sequence[Failure]) -> None:
+        """Dead letters, confirmed when this returns; raises Retryable where even that cannot be written: we stop then."""
+        if not failures:
+            return
+        letters = [await self._letter(failure) for failure in failures]
+        await self._log.append(DEAD_LETTERS, [dead_letter_draft(letter) for letter in letters])
+        for letter in letters:
+            metrics.DEAD_LETTERS.add(letter.channel_id, letter.stage, letter.reason)
+            where = {"partition": letter.partition, "offset": letter.offset}
+            _logger.error(
+                "unifier.set_aside", dead_letter_id=letter.id, stage=letter.stage, reason=letter.reason, **where
+            )
+
+    async def _letter(self, failure: Failure) -> DeadLetter:
+        record = failure.record
+        return dead_letter(
             record.value,
             origin="unifier",
-            tenant=event.tenant if event else "",
-            channel_id=event.channel_id if event else "",
+            tenant=failure.tenant,
+            channel_id=failure.channel_id,
             connector="",
-            stage=stage,
-            reason=reason,
-            detail=detail,
+            stage=failure.stage,
+            reason=failure.reason,
+            detail=failure.detail,
             at=moment(self._now()),
             blob=await self._blobs.put(record.value) if len(record.value) > INLINE_BYTES else "",
             media_type="application/json",
+            headers=_cloud_event(record),
             record=(record.topic, record.partition, record.offset),
         )
-        await self._log.append(DEAD_LETTERS, [dead_letter_draft(letter)])
 
-    def _new_batch(self) -> Batch:
-        return Batch(self._store, self._publisher, self._now)
+    async def _thread(self, readings: list[Reading]) -> None:
+        await Batch(self._store, self._publisher, self._now).apply(readings)
 
 
-def _next_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
-    offsets: dict[TopicPartition, int] = {}
-    for record in records:
-        offsets[record.place] = max(offsets.get(record.place, 0), record.offset + 1)
-    return offsets
+def _cloud_event(record: Record) -> dict[str, str]:
+    """The headers that belong to the event, so that it can be sent again as it came."""
+    return {
+        name: text.decode("utf-8", "replace")
+        for name, text in record.headers
+        if name.startswith("ce_") or name == "content-type"
+    }
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

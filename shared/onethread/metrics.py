@@ -106,3 +106,9 @@ CHANNEL_STATE = Gauge("onethread_channel_state", "1 for the state a channel's pu
 LAST_DURABLE = Gauge(
     "onethread_last_durable_seconds", "Unix time of the channel's latest confirmed write.", "channel_id"
 )
+HALTED = Gauge(
+    "onethread_partition_halted",
+    "1 while the unifier stands still in a partition: too many records in a row could not be processed.",
+    "topic",
+    "partition",
+)

@@ -88,6 +88,14 @@ class HttpSettings(_Part):
     max_waiting: int = Field(default=512, ge=1, description="Webhooks in work at once; beyond it the answer is 503.")
 
 
+class UnifierSettings(_Part):
+    """What threads messages into conversations."""
+
+    halt_after: int = Field(
+        default=20, ge=1, description="So many records in a row that cannot be processed halt their partition."
+    )
+
+
 class GroupingSettings(_Part):
     """How messages become conversations."""
 
@@ -144,6 +152,7 @@ class Settings(_Part):
     store: StoreSettings = Field(default_factory=StoreSettings, description="The conversation store.")
     blobs: BlobSettings = Field(default_factory=BlobSettings, description="Attachments.")
     http: HttpSettings = Field(default_factory=HttpSettings, description="The entrance.")
+    unifier: UnifierSettings = Field(default_factory=UnifierSettings, description="The unifier.")
     keys: tuple[SecretStr, ...] = Field(
         default=(),
         description="Master keys, 32 characters or more, newest first: they encrypt tokens and sign deep links. "

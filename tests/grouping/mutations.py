@@ -20,8 +20,9 @@ MUTATIONS = (
     Mutation(
         "commit first",
         "worker.py",
-        "            await self.apply(records)\n            await reader.commit(_next_offsets(records))\n",
-        "            await reader.commit(_next_offsets(records))\n            await self.apply(records)\n",
+        "            verdict = await self.apply(records)\n            await reader.commit(verdict.offsets)\n",
+        "            await reader.commit({one.place: one.offset + 1 for one in records})\n"
+        "            verdict = await self.apply(records)\n",
         by=("the loop",),
     ),
     Mutation(

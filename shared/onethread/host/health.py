@@ -2,11 +2,12 @@
 
 /healthz   503 only if we ourselves are stuck: a restart helps
 /readyz    503 while something we need is missing, named; a restart does not help
+           200 with `attention` where we work, and a person must look at something
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from onethread import metrics
@@ -27,6 +28,7 @@ class Health:
     def __init__(self) -> None:
         self._needs: dict[str, Callable[[], Awaitable[object]]] = {}
         self._watches: dict[str, Callable[[], bool]] = {}
+        self._tells: list[Callable[[], Sequence[str]]] = []
         self._missing: tuple[str, ...] = ()
         self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -39,6 +41,10 @@ class Health:
     def watches(self, name: str, alive: Callable[[], bool]) -> None:
         """Alive only while this says so: for what can be stuck although the process runs."""
         self._watches[name] = alive
+
+    def tells(self, what: Callable[[], Sequence[str]]) -> None:
+        """Shown at /readyz without making it false: what works otherwise is not taken out of service."""
+        self._tells.append(what)
 
     def stop(self) -> None:
         """Not ready any more: send us nothing, we are about to end."""
@@ -63,11 +69,14 @@ class Health:
         if path.endswith("/healthz"):
             await send_answer(send, _status("stuck", [name for name, alive in self._watches.items() if not alive()]))
         elif path.endswith("/readyz"):
-            await send_answer(send, _status("missing", await self.missing()))
+            await send_answer(send, _status("missing", await self.missing(), self._told()))
         elif path.endswith("/metrics"):
             await send_answer(send, Answer(metrics.exposition().encode(), media_type=metrics.CONTENT_TYPE))
         else:
             await send_answer(send, problem(404))
+
+    def _told(self) -> list[str]:
+        return [one for what in self._tells for one in what()]
 
     async def _answers(self, name: str) -> bool:
         try:
@@ -80,6 +89,8 @@ class Health:
         return True
 
 
-def _status(what: str, names: Any) -> Answer:
-    body = {"status": "ok"} if not names else {"status": what, what: list(names)}
+def _status(what: str, names: Sequence[str], told: Sequence[str] = ()) -> Answer:
+    body: dict[str, Any] = {"status": "ok"} if not names else {"status": what, what: list(names)}
+    if told:
+        body["attention"] = list(told)
     return Answer(json.dumps(body).encode(), 503 if names else 200, "application/json")

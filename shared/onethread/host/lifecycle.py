@@ -18,6 +18,8 @@ _log = get_logger(__name__)
 
 GRACE = 30.0
 """Seconds from the signal to the end; Kubernetes' own default for `terminationGracePeriodSeconds`."""
+_UNCLEAN = 10.0
+"""Of them, where a part ended by itself: what is stuck gains nothing by waiting, and is to be back soon."""
 _FOR_STOPPING = 0.7
 """Of the grace: for soft stops. The rest is for cancelling and for closing clients."""
 
@@ -73,6 +75,8 @@ class Service:
             await asyncio.wait({asked, *tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()
             self._asked.set()
+            if not self._clean:
+                self._grace = min(self._grace, _UNCLEAN)
             last_resort = threading.Timer(
                 self._grace + 1.0, os._exit, (70,)
             )  # a loop that is blocked, a thread that hangs

@@ -28,6 +28,7 @@ from onethread.host.standing import ENTRANCE, Standing
 from onethread.host.stream import StreamHost
 from onethread.host.subscribing import Subscriptions
 from onethread.host.wakes import Notes
+from onethread.host.watchdog import Look, Watchdog
 from onethread.host.webhook import WebhookApp
 from onethread.log.topics import MESSAGES, topics
 from onethread.opening import Opening
@@ -56,11 +57,13 @@ class Process:
         self.blobs = assembly.blob_store(settings)
         self.channels = assembly.channels(settings, connectors)
         self.health = Health()
+        self._watchdog = Watchdog(self.health)
         self._service = Service()
         self._routes: list[tuple[str, ASGI]] = []
         self._opens: list[tuple[str, Opening, Probe]] = []
         self.opens("log", self.log, lambda: self.log.extents(MESSAGES))
         self.opens("state", self.state, lambda: self.state.get("health", "probe"))
+        self.watches("log", self._unconfirmed)
         self._prepares: list[Callable[[], Awaitable[object]]] = []
         self._finishes: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._parts: list[tuple[str, Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]] = []
@@ -83,6 +86,10 @@ class Process:
     def runs(self, name: str, run: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
         """A part; see `Service.runs`."""
         self._parts.append((name, run, stop))
+
+    def watches(self, name: str, look: Look) -> None:
+        """End the process, to be restarted, when it is stuck; see `Watchdog.watches`."""
+        self._watchdog.watches(name, look)
 
     def mounts(self, prefix: str, app: ASGI) -> None:
         """Serve paths that begin with `prefix`; the longest prefix wins."""
@@ -129,6 +136,7 @@ class Process:
         """Until asked to stop. False: something did not go in good order, and the process is to be restarted."""
         self._service.runs("http", self.http.run_until_stopped, self.http.stop)
         self._service.runs("services", self._serve, self._stop_parts)
+        self._service.runs("watchdog", self._watchdog.run)
         for path in ("/healthz", "/readyz", "/metrics"):
             self.mounts(path, self.health)
         self.health.needs("services", self._is_up)
@@ -188,6 +196,9 @@ class Process:
         self.health.stop()
         for _, _, stop in reversed(self._parts):
             await stop()
+
+    async def _unconfirmed(self) -> object | None:
+        return self.log.unconfirmed
 
     async def _is_up(self) -> None:
         if not self.ready.is_set():

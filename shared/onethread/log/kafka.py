@@ -143,6 +143,11 @@ class KafkaLog(EventLog):
         found = await admin.commits(group, places_of(topic, await admin.partitions(topic)))
         return {place.partition: found[place] for place in sorted(found)}
 
+    @property
+    def unconfirmed(self) -> object | None:
+        """See the port: aiokafka's producer tries to deliver for ever, and may do so in vain."""
+        return self._opened.writer.unconfirmed if self._opened else None
+
     async def reset(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """See the port. A member counts until its session ends, also after it left."""
         if not offsets:

@@ -135,6 +135,8 @@ class KafkaReader(Reader):
             await self._commit(offsets)
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if not offsets:
+            return
         doing = f"Committing as {self._member} of {self._group}"
         try:
             async with asyncio.timeout(self._deadline):

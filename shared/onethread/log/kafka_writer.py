@@ -36,6 +36,12 @@ class KafkaWriter:
         self._starting = asyncio.Lock()
         self._line: _Line | None = None
         self._retiring: set[asyncio.Task[None]] = set()
+        self._confirmed = 0
+
+    @property
+    def unconfirmed(self) -> object | None:
+        """None while Kafka has answered for all that appends gave up on, else the number of appends it confirmed."""
+        return self._confirmed if self._line is not None and self._line.flying else None
 
     async def start(self) -> None:
         """Connect and be given a producer id. Raises what aiokafka raises; without a broker it never returns."""
@@ -90,7 +96,9 @@ class KafkaWriter:
                 for draft in drafts:  # one after the other: that is their order
                     sent.append(await send(topic, draft.value, draft.key, headers=list(draft.headers)))  # noqa: PERF401
                 await asyncio.wait(sent)
-            return [TopicPartition(done.topic, done.partition) for done in (future.result() for future in sent)]
+            found = [future.result() for future in sent]
+            self._confirmed += 1
+            return [TopicPartition(done.topic, done.partition) for done in found]
         except TimeoutError as error:
             if not sent:  # what send() was cancelled over is not in the producer
                 raise self._nothing_written() from error
@@ -157,6 +165,11 @@ class _Line:
             self._users -= 1
             if not self._users:
                 self._unused.set()
+
+    @property
+    def flying(self) -> bool:
+        """Whether something was sent that nobody waits for any longer, and is not answered."""
+        return bool(self._flights)
 
     def when_answered(self, sent: list[asyncio.Future[RecordMetadata]], then: Callable[[], None]) -> None:
         """Call `then` once Kafka answered for all that was sent: also what was given up costs memory until then."""

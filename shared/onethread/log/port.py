@@ -128,6 +128,14 @@ class EventLog(Opening):
     async def commits(self, group: str, topic: str) -> dict[int, int]:
         """The committed next offset of each partition; partitions never committed are absent."""
 
+    @property
+    def unconfirmed(self) -> object | None:
+        """None while nothing that was given up waits for its confirmation, else what changes with every confirmation.
+
+        For a watchdog: a log that answers, and confirms nothing, has a client that is stuck.
+        """
+        return None
+
     @abstractmethod
     async def reset(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Set a group's commits. Raises Conflict while the group has members."""
