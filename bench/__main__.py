@@ -6,20 +6,32 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import api, machine, mime, report, unifier, webhook
+from bench import api, machine, mail_link, markdown, mime, report, unifier, webhook
 from bench.backends import Backends
 from bench.child import Failed
 from bench.comparing import Comparison, Plan, compare, steps
 
-BENCHES: dict[str, Callable[[Backends, bool], Sequence[Plan]]] = {
-    "mime": mime.plans,
-    "webhook": webhook.plans,
-    "unifier": unifier.plans,
-    "api": api.plans,
+
+class Bench(NamedTuple):
+    """What makes its plans, and how long it takes on two idle cores: seconds, in full and quick."""
+
+    plans: Callable[[Backends, bool], Sequence[Plan]]
+    full: float
+    quick: float
+
+
+BENCHES: dict[str, Bench] = {
+    "mime": Bench(mime.plans, 30, 10),
+    "webhook": Bench(webhook.plans, 40, 15),
+    "mail": Bench(mail_link.plans, 240, 30),
+    "unifier": Bench(unifier.plans, 150, 60),
+    "api": Bench(api.plans, 40, 25),
 }
 
 
@@ -27,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 1 when a contender failed."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
+    if chosen.markdown:
+        done = msgspec.json.decode(Path(chosen.markdown).read_bytes(), type=report.Report)
+        sys.stdout.write(markdown.tables(done))
+        return 0
     if unknown := [name for name in chosen.names if name not in BENCHES]:
         parser.error(f"there is no bench {unknown[0]}: there are {', '.join(BENCHES)}")
     load = machine.load()
@@ -48,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--json", action="store_true", help="one JSON document in the place of tables")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller rounds: whether it works, not how fast")
+    parser.add_argument(
+        "--markdown", metavar="FILE", help="run nothing: the tables of RESULTS.md from what --json wrote"
+    )
     return parser
 
 
@@ -55,11 +74,13 @@ def _run(name: str, *, quick: bool) -> list[Comparison]:
     with tempfile.TemporaryDirectory(prefix="onethread-bench-") as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
         console = Console(stderr=True)
+        bench = BENCHES[name]
+        console.print(f"{name}: some {bench.quick if quick else bench.full:g} s on two idle cores", highlight=False)
         progress = stack.enter_context(_progress(console))
         task = progress.add_task(f"{name}: starting", total=None)
         backends = stack.enter_context(Backends(folder))
         found = []
-        for plan in BENCHES[name](backends, quick):
+        for plan in bench.plans(backends, quick):
             progress.update(task, description=plan.name, completed=0, total=steps(plan))
             found.append(compare(plan, folder / plan.name, lambda: progress.advance(task)))
         return found

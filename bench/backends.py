@@ -1,13 +1,16 @@
 """The real servers a bench needs, started when the first comparison asks, and stopped after it. It measures nothing."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from onethread.errors import Misconfigured
+from onethread.testing.servers.dovecot import DovecotServer
 from onethread.testing.servers.kafka import KafkaServer
 from onethread.testing.servers.mongodb import MongoServer
+from onethread.testing.servers.process import ServerProcess
 
 
 class Backends:
@@ -42,3 +45,22 @@ class Backends:
                 raise Misconfigured(missing)
             self._mongo = self._stack.enter_context(MongoServer(self._folder / "mongodb"))
         return self._mongo.url
+
+    def dovecot(self, users: Mapping[str, str]) -> DovecotServer:
+        """A mail server of its own for these users (login name to password). Raises Misconfigured where none can be started."""
+        if missing := DovecotServer.missing():
+            raise Misconfigured(missing)
+        server = DovecotServer(self._folder / "dovecot", users)
+        self._stack.callback(server.discard)
+        server.start()
+        return server
+
+    def folder(self, name: str) -> Path:
+        """A folder for whatever else a bench starts; it goes with the servers."""
+        folder = self._folder / name
+        folder.mkdir()
+        return folder
+
+    def keep(self, server: ServerProcess) -> None:
+        """Stop a started server with the others."""
+        self._stack.callback(server.stop)

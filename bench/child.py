@@ -18,7 +18,7 @@ from bench.contender import Contender, Ending, Sample
 from onethread import logs
 
 _ROUND, _END = "round", "end"
-_PATIENCE = 120.0  # seconds for one answer; a round takes a few
+_PATIENCE = 600.0  # seconds for one answer: a round takes a few, filling a store before the first one takes minutes
 
 
 class Failed(Exception):
@@ -98,7 +98,8 @@ async def _serve(contender: Contender, folder: Path, pipe: Connection) -> None:
         finally:
             await contender.close()
         if asked == _END:
-            pipe.send(Ending(peak_memory(), contender.notes()))
+            used = contender.program()
+            pipe.send(Ending(used.peak_bytes if used else peak_memory(), contender.notes()))
     except EOFError:
         return  # the one who asks is gone
     except Exception:  # noqa: BLE001 -- whatever it is, the one who waits for an answer must hear of it
@@ -108,14 +109,17 @@ async def _serve(contender: Contender, folder: Path, pipe: Connection) -> None:
 async def _round(contender: Contender) -> Sample:
     await contender.prepare()
     gc.collect()
-    before, began = _cpu(), time.perf_counter()
+    before, began = _cpu(contender), time.perf_counter()
     units = await contender.run()
-    wall, cpu = time.perf_counter() - began, _cpu() - before
+    wall, cpu = time.perf_counter() - began, _cpu(contender) - before
     await contender.check()
-    return Sample(units, wall, cpu)
+    each = contender.seconds()
+    return Sample(units, wall if each is None else each * units, cpu)
 
 
-def _cpu() -> float:
+def _cpu(contender: Contender) -> float:
+    if program := contender.program():
+        return program.cpu
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

@@ -12,11 +12,11 @@ from bench.contender import Contender, Notes, Sample
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What a ratio is to reach. `code`: its name among our goals."""
+    """What a ratio is to reach. `code`: its name among our goals. `stretch` None: more of it is not asked."""
 
     code: str
     must: float
-    stretch: float
+    stretch: float | None = None
 
 
 class Entrant(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
     """One comparison. The baseline comes first, and is 1.00.
 
     `unit`: what is counted. `rounds`: timed ones, after one to warm up. `counted`: contenders that only count, and are not
-    timed. `missing`: why it cannot be made here.
+    timed. `missing`: why it cannot be made here. `measure`: what the seconds of a unit are, where they are no wall clock's.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Plan(msgspec.Struct, frozen=True):
     rounds: int = 5
     counted: tuple[Contender, ...] = ()
     missing: str = ""
+    measure: str = ""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -84,6 +85,7 @@ class Comparison(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     counts: tuple[Counts, ...] = ()
     missing: str = ""
+    measure: str = ""
 
 
 def compare(plan: Plan, folder: Path, step: Callable[[], None]) -> Comparison:
@@ -92,7 +94,7 @@ def compare(plan: Plan, folder: Path, step: Callable[[], None]) -> Comparison:
         return Comparison(plan.name, plan.title, plan.unit, missing=plan.missing)
     lines = _timed(plan, folder, step)
     counts = tuple(_counted(one, folder / f"counted-{index}", step) for index, one in enumerate(plan.counted))
-    return Comparison(plan.name, plan.title, plan.unit, lines, counts)
+    return Comparison(plan.name, plan.title, plan.unit, lines, counts, measure=plan.measure)
 
 
 def steps(plan: Plan) -> int:

@@ -9,6 +9,13 @@ Notes: TypeAlias = dict[str, float | str]
 """What a contender tells beside its speed, by name."""
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """CPU seconds, user and system, and the most bytes ever resident."""
+
+    cpu: float
+    peak_bytes: int
+
+
 class Contender:
     """What is timed. It is pickled to a process of its own, where all its methods run on one event loop.
 
@@ -33,6 +40,14 @@ class Contender:
     async def check(self) -> None:
         """After each round, not timed. Raises Incomplete when the work is not all done: then its speed does not count."""
 
+    def program(self) -> Usage | None:
+        """What the program that does the work used so far, where it is not this process. None: this process, measured by itself."""
+        return None
+
+    def seconds(self) -> float | None:
+        """After each round: what counts in place of `run`'s wall clock, seconds a unit. None: the wall clock."""
+        return None
+
     def notes(self) -> Notes:
         """After the last round."""
         return {}
@@ -43,7 +58,7 @@ class Incomplete(Exception):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One timed round. `wall`, `cpu`: seconds; `cpu` is the contender's process alone, user and system, all threads."""
+    """One timed round. `wall`, `cpu`: seconds; `cpu` is the contender's process alone (or its program's), user and system, all threads."""
 
     units: int
     wall: float

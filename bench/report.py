@@ -50,26 +50,32 @@ def verdicts(line: Line) -> list[str]:
         f"{line.goal.code}: {name} {wanted:g}, {'reached' if line.ratio.median >= wanted else 'not reached'}"
         f" ({line.ratio.median:.2f})"
         for name, wanted in (("must", line.goal.must), ("stretch", line.goal.stretch))
+        if wanted is not None
     ]
 
 
 def _table(comparison: Comparison) -> Table:
     table = Table(title=f"{comparison.name}: {comparison.title}", title_justify="left", title_style="bold")
     table.add_column("contender")
-    for heading in (f"{comparison.unit}/s", "µs each", "CPU µs each", "peak MiB", "speed", "least..most", "by CPU"):
+    each = comparison.measure or "µs each"
+    for heading in (f"{comparison.unit}/s", each, "CPU µs each", "peak MiB", "speed", "least..most", "by CPU"):
         table.add_column(heading, justify="right")
     for line in comparison.lines:
-        table.add_row(
-            line.name,
-            f"{line.rate:,.0f}",
-            f"{line.wall * 1e6:,.0f}",
-            f"{line.cpu * 1e6:,.0f}",
-            f"{line.peak_bytes / _MIB:,.0f}",
-            f"{line.ratio.median:.2f}",
-            _range(line.ratio),
-            f"{line.cpu_ratio.median:.2f}",
-        )
+        table.add_row(line.name, *cells(comparison, line))
     return table
+
+
+def cells(comparison: Comparison, line: Line) -> tuple[str, ...]:
+    """A contender's figures in the order of the columns."""
+    return (
+        "" if comparison.measure else f"{line.rate:,.0f}",  # the inverse of a delay is no rate
+        f"{line.wall * 1e6:,.0f}",
+        f"{line.cpu * 1e6:,.0f}",
+        f"{line.peak_bytes / _MIB:,.0f}",
+        f"{line.ratio.median:.2f}",
+        _range(line.ratio),
+        f"{line.cpu_ratio.median:.2f}",
+    )
 
 
 def _range(spread: Spread) -> str:
@@ -77,7 +83,7 @@ def _range(spread: Spread) -> str:
 
 
 def _remarks(line: Line) -> Sequence[str]:
-    told = [f"{line.name}: " + ", ".join(f"{name}: {_figure(value)}" for name, value in line.notes.items())]
+    told = [f"{line.name}: " + ", ".join(f"{name}: {figure(value)}" for name, value in line.notes.items())]
     return [*(told if line.notes else []), *verdicts(line)]
 
 
@@ -86,9 +92,10 @@ def _counts(counts: Counts) -> Table:
     table.add_column("counted")
     table.add_column("", justify="right")
     for name, value in counts.notes.items():
-        table.add_row(name, _figure(value))
+        table.add_row(name, figure(value))
     return table
 
 
-def _figure(value: float | str) -> str:
+def figure(value: float | str) -> str:
+    """As text."""
     return value if isinstance(value, str) else f"{value:,.2f}".rstrip("0").rstrip(".")

