@@ -42,6 +42,10 @@ class Inline:
         """Undo everything since `remember`."""
         self._connection.execute("ROLLBACK TO past")
 
+    def forget(self) -> None:
+        """What was remembered before it is what `go_back` leads to."""
+        self._connection.execute("RELEASE past")
+
     async def close(self) -> None:
         self._connection.close()
 
@@ -60,6 +64,10 @@ class Memory(NamedTuple):
     def go_back(self) -> None:
         for file in self.files:
             file.go_back()
+
+    def forget(self) -> None:
+        for file in self.files:
+            file.forget()
 
 
 @asynccontextmanager
