@@ -139,8 +139,8 @@ class Batch:
         people = await self._people.of(readings)
         await self._people.note(readings, people)
         wanted = {naming.entry for reading in readings for naming in reading.named if naming.entry}
-        keys = {key for reading in readings for key in _all_keys(reading, people)}
-        clocks = {bucket for reading in readings for bucket in _all_clocks(reading, people)}
+        keys = {key for reading in readings for key in keys_around(reading, people)}
+        clocks = {bucket for reading in readings for bucket in clocks_around(reading, people)}
         fresh = World(
             await self._store.entries(wanted) if wanted else {},
             await self._store.keys(keys) if keys else {},
@@ -215,7 +215,8 @@ def _mail_keys(reading: Reading, party: str) -> list[str]:
     return [key for key in reading.claims if key.startswith(f"{party}/mid/")]
 
 
-def _all_keys(reading: Reading, people: People) -> Iterator[str]:
+def keys_around(reading: Reading, people: People) -> Iterator[str]:
+    """Every key that `wanted_links` looks at: its own, and the same of its customer's other identities."""
     yield from (naming.key for naming in (*reading.named, *reading.known_as))
     for party in reading.parties:
         for key in _mail_keys(reading, party):
@@ -224,7 +225,8 @@ def _all_keys(reading: Reading, people: People) -> Iterator[str]:
     yield from (key for key in reading.claims if "/mid/" not in key)
 
 
-def _all_clocks(reading: Reading, people: People) -> Iterator[ClockId]:
+def clocks_around(reading: Reading, people: People) -> Iterator[ClockId]:
+    """Every clock that `wanted_links` looks at."""
     if reading.clock:
         for owner in (reading.own, *people.others.get(reading.own, ())):
             yield from around(reading.clock._replace(owner=owner))
