@@ -21,7 +21,6 @@ from unifier.store.port import ConversationStore
 from unifier.store.sqlite import SqliteConversations
 
 TENANT = "acme"
-WORKERS = 64
 CUSTOMER = "phone:+15550100"
 
 
@@ -41,12 +40,13 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_one_new_customer_is_one_conversation_however_many_workers(
     store: ConversationStore, request: pytest.FixtureRequest
 ) -> None:
-    messages = 5 * WORKERS if request.node.callspec.id == "mongo" else 1000
+    brief = request.node.callspec.id == "mongo"
+    workers, messages = (16, 160) if brief else (64, 1000)
     said = tuple(Said(n, "chat", n // 60, CUSTOMER, thread="chat") for n in range(messages))
     events = [event_of(one, Dialogue(said), TENANT) for one in said]
-    shares: list[list[Reading]] = [[] for _ in range(WORKERS)]
+    shares: list[list[Reading]] = [[] for _ in range(workers)]
     for number, event in enumerate(events):
-        shares[number % WORKERS].append(read(event, Policy()))
+        shares[number % workers].append(read(event, Policy()))
     async with in_memory() as (_, log, _):
         await asyncio.gather(*(work(store, log, share) for share in shares))
     entries = await store.entries([reading.id for share in shares for reading in share])
