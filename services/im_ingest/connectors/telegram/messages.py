@@ -8,7 +8,7 @@ import msgspec
 from telegram import Message
 
 from im_ingest.connectors.telegram.content import content
-from im_ingest.connectors.telegram.strict import moment, whole, words
+from im_ingest.connectors.telegram.strict import moment, ordered, whole, words
 from im_ingest.connectors.telegram.text import written
 from im_ingest.connectors.telegram.who import Us, message_ref, ours, partner, person, place, sender, thread_of, topic_of
 from onethread.event import (
@@ -103,7 +103,9 @@ def edited(message: Message, us: Us, record: Mapping[str, Any]) -> Event:
     fingerprint = digest(msgspec.json.encode(new, order="sorted").decode())
     revision = f"{int(at.timestamp()) if at else 0}-{fingerprint}"
     return msgspec.structs.replace(
-        event(message, us, content(message, us, MessageEdited)), revision=revision, received_at=at
+        event(message, us, content(message, us, MessageEdited)),
+        revision=revision,
+        received_at=ordered(at, whole(message.message_id)),
     )
 
 
@@ -120,7 +122,7 @@ def event(message: Message, us: Us, fact: AnyFact, part: str = "") -> Event:
         echo=outbound,
         sender=sender(message, us),
         recipients=_recipients(message) if outbound else (),
-        received_at=moment(message.date),
+        received_at=ordered(message.date, whole(message.message_id)),
         reply_context=_reply_context(message),
         channel_data=_channel_data(message),
     )

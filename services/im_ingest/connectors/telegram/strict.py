@@ -3,7 +3,7 @@
 It knows no field: who asks says what a value must be. Everything else is Poison, since no second try will mend it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from onethread.errors import Poison
@@ -40,6 +40,16 @@ def degrees(value: object) -> float:
 def moment(value: object) -> datetime | None:
     """A time as python-telegram-bot makes it from unix seconds: with UTC."""
     return None if value is None else known(value, datetime)
+
+
+def ordered(value: object, number: int) -> datetime | None:
+    """A time whose milliseconds keep the order of numbers that only grow, as message_id does within a chat.
+
+    Telegram's times have whole seconds (Bot API, "Message"): without it a burst of one second would be read in any order. Only
+    a burst that passes a multiple of a thousand is read from there.
+    """
+    at = moment(value)
+    return None if at is None else at + timedelta(milliseconds=number % 1000)
 
 
 def known(value: object, kind: type[T]) -> T:

@@ -23,7 +23,7 @@ from telegram import (
 )
 
 from im_ingest.connectors.telegram.messages import edited, said
-from im_ingest.connectors.telegram.strict import known, moment, whole, words
+from im_ingest.connectors.telegram.strict import known, moment, ordered, whole, words
 from im_ingest.connectors.telegram.who import (
     Us,
     message_ref,
@@ -39,6 +39,7 @@ from onethread.event import (
     ChannelState,
     ContactSubscribed,
     ContactUnsubscribed,
+    Content,
     Event,
     MessageDeleted,
     ParticipantJoined,
@@ -59,6 +60,12 @@ ALLOWED = (
 )  # fmt: skip
 """The kinds we ask for. Reactions must be named: Telegram leaves them out of its default (Bot API, "setWebhook")."""
 
+PLAIN = frozenset(
+    {"message_id", "date", "edit_date", "from", "sender_chat", "chat", "text", "caption", "business_connection_id",
+     "message_thread_id", "is_topic_message"}
+)  # fmt: skip
+"""Fields of a message that say who wrote where, and the words: they are read even if nothing else can be."""
+
 PRESENT = frozenset({"creator", "administrator", "member"})
 """States of somebody who is in a chat; "restricted" says so by `is_member`."""
 
@@ -66,12 +73,31 @@ PRESENT = frozenset({"creator", "administrator", "member"})
 def events(data: bytes, us: Us) -> Iterable[Event]:
     """The events of one update. Raises Poison for what is none; msgspec's errors mean the same."""
     record = msgspec.json.decode(data, type=dict[str, Any])
-    update = _parse(record)
     kind = next((field for field in record if field != "update_id" and record[field] is not None), "")
+    try:
+        update = _parse(record)
+    except Poison:
+        if not (kind in MESSAGES and isinstance(record[kind], dict) and record[kind].keys() - PLAIN):
+            raise
+        return _placeholder(record, kind, us)
     handler = HANDLERS.get(kind)
     if handler is None:
         return (Event(f"update:{whole(update.update_id)}", Unknown(label=kind)),)
     return handler(update, record[kind], us)
+
+
+def _placeholder(record: dict[str, Any], kind: str, us: Us) -> Iterator[Event]:
+    """A message with a part that the library cannot read, as Bot API servers of other versions send them: all but the part."""
+    message = record[kind]
+    unread = next(field for field in message if field not in PLAIN)
+    plain = {field: value for field, value in message.items() if field in PLAIN}
+    update = _parse({"update_id": record.get("update_id"), kind: plain})
+    for event in HANDLERS[kind](update, message, us):
+        fact = event.fact
+        if isinstance(fact, Content):
+            degraded = f"python-telegram-bot cannot read {unread}"
+            fact = msgspec.structs.replace(fact, unsupported=fact.unsupported and unread, degraded=degraded)
+        yield msgspec.structs.replace(event, fact=fact)
 
 
 def _parse(record: dict[str, Any]) -> Update:
@@ -138,7 +164,7 @@ def _reacted(update: Update, _record: Record, us: Us) -> Iterator[Event]:
             external_thread_id=thread_ref(change.chat),
             place=place(change.chat, whole(change.message_id)),
             sender=actor,
-            received_at=moment(change.date),
+            received_at=ordered(change.date, whole(update.update_id)),
         )
 
 
@@ -223,6 +249,9 @@ def _deleted(update: Update, _record: Record, _us: Us) -> Iterator[Event]:
         )
 
 
+MESSAGES = frozenset(
+    {"message", "channel_post", "business_message", "edited_message", "edited_channel_post", "edited_business_message"}
+)
 HANDLERS: dict[str, Callable[[Update, Record, Us], Iterable[Event]]] = {
     "message": _new("message"),
     "channel_post": _new("channel_post"),
