@@ -54,16 +54,18 @@ def counting(store: ConversationStore, count: Count) -> ConversationStore:
 
 
 class Commands(CommandListener):
-    """Commands sent by every client that is made after `pymongo.monitoring.register`, and the documents they wrote."""
+    """Commands sent by every client made after `pymongo.monitoring.register`; documents they wrote, and were given."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
         self.written: Counter[str] = Counter()
+        self.returned = 0
 
     def clear(self) -> None:
         """From here on anew."""
         self.sent.clear()
         self.written.clear()
+        self.returned = 0
 
     def started(self, event: CommandStartedEvent) -> None:
         """See pymongo."""
@@ -78,6 +80,8 @@ class Commands(CommandListener):
             self.written["insert"] += reply.get("n", 0)
         elif event.command_name == "update":
             self.written["update"] += reply.get("nModified", 0) + len(reply.get("upserted", ()))
+        for batch in ("firstBatch", "nextBatch"):
+            self.returned += len(reply.get("cursor", {}).get(batch, ()))
 
     def failed(self, event: CommandFailedEvent) -> None:
         """See pymongo."""

@@ -8,7 +8,6 @@ import asyncio
 import os
 import resource
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 from imapclient import IMAPClient
 
 from bench.contender import Contender, Incomplete, Notes, Usage
+from bench.program import usage
 
 MBSYNC = shutil.which("mbsync")
 
@@ -46,7 +46,7 @@ _TOGETHER = 200  # mails in one FETCH
 
 
 class Mailbox(msgspec.Struct, frozen=True):
-    """An INBOX, and how to log in; `mails` that are in it, with the UIDs 1, 2, 3 …"""
+    """An INBOX, and how to log in; `mails` that are in it, with the UIDs from 1 on, without a gap."""
 
     host: str
     port: int
@@ -110,10 +110,7 @@ class Mbsync(Contender):
         # `getrusage` of a child counts what this process had before it became mbsync.
         while True:
             await asyncio.sleep(0.05)
-            with suppress(OSError):
-                lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-                most = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
-                self._peak = max(self._peak, *most) if most else self._peak
+            self._peak = max(self._peak, usage(pid).peak_bytes)
 
 
 class FetchToMaildir(Contender):

@@ -148,7 +148,7 @@ class Ours(Contender):
 
 
 def plans(backends: Backends, quick: bool) -> list[Plan]:  # noqa: FBT001 -- one signature for all benches
-    """mbsync (or what stands in for it), SQLite, and Kafka where it can be started."""
+    """Against mbsync (or what stands in for it), SQLite, and Kafka where it can be started."""
     mails = 500 if quick else 5_000
     title = f"{mails:,} mails of a Dovecot, read by IMAP, confirmed by the log"
     try:

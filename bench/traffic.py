@@ -1,6 +1,7 @@
 """Finished chat messages, as a connector's host leaves them in the log: which customer writes when. It knows no unifier."""
 
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -39,11 +40,16 @@ class Traffic(msgspec.Struct, frozen=True):
             block = order[begin : begin + BLOCK]
             chance.shuffle(block)
             order[begin : begin + BLOCK] = block
-        start = _START + timedelta(minutes=number)
-        return [
-            draft(_message(customer, f"m{number}-{place}", start + timedelta(milliseconds=place)))
-            for place, customer in enumerate(order)
-        ]
+        return drafts_of(order, number)
+
+
+def drafts_of(customers: Iterable[int], number: int) -> list[Draft]:
+    """A message of each of these, in this order, in round `number`."""
+    start = _START + timedelta(minutes=number)
+    return [
+        draft(message(customer, f"m{number}-{place}", start + timedelta(milliseconds=place)))
+        for place, customer in enumerate(customers)
+    ]
 
 
 BLOCK = 500
@@ -56,7 +62,8 @@ def customer_name(customer: int) -> str:
     return f"customer-{customer:06d}"
 
 
-def _message(customer: int, name: str, at: datetime) -> Event:
+def message(customer: int, name: str, at: datetime) -> Event:
+    """A message of 0.9 kB; `name` is what the provider calls it."""
     user = customer_name(customer)
     claim = Claim("acme_user", user, scope=ACCOUNT, evidence="provider", canonical=user)
     text = _TEXT * 3
