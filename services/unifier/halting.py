@@ -51,10 +51,10 @@ class Rows:
         self.halted: dict[TopicPartition, Failure] = {}
         self._rows: dict[TopicPartition, tuple[int, int]] = {}
 
-    def begin(self, halts: Mapping[TopicPartition, int]) -> None:
-        """Try every partition again. `halts`: the offsets of records that halted one, here or at another member."""
+    def begin(self, rows: Mapping[TopicPartition, tuple[int, int]]) -> None:
+        """Try every partition again. `rows`: of those that were halted, here or at another member."""
         self.halted.clear()
-        self._rows.update({place: (self.limit - 1, offset) for place, offset in halts.items()})
+        self._rows.update(rows)
 
     def admitted(self, records: Sequence[Record]) -> list[Record]:
         """Without those of halted partitions."""
@@ -73,7 +73,7 @@ class Rows:
             row = (row if at == record.offset else 0) + 1 if failure else 0
             if failure and row >= self.limit:
                 verdict.halted[place] = failure
-                verdict.rows[place] = (self.limit - 1, record.offset)
+                verdict.rows[place] = (row - 1, record.offset)
                 continue
             if failure:
                 verdict.aside.append(failure)
@@ -88,8 +88,9 @@ class Rows:
 
 
 class _Halt(msgspec.Struct, frozen=True):
-    """A partition's row in the state store; `offset` is that of the record that halted it."""
+    """A partition's row in the state store: so many failed up to, not including, the record at `offset`, which halted it."""
 
+    row: int
     offset: int
 
 
@@ -101,41 +102,38 @@ class Halts:
 
     def __init__(self, state: StateStore | None, topic: str) -> None:
         self._state, self._topic = state, topic
-        self._known: dict[TopicPartition, int] = {}
+        self._known: dict[TopicPartition, tuple[int, int]] = {}
 
-    async def all(self) -> dict[TopicPartition, int]:
-        """By partition the offset of the record that halted it. Raises Retryable."""
+    async def rows(self) -> dict[TopicPartition, tuple[int, int]]:
+        """By partition how many failed in a row, and the offset of the record that halted it. Raises Retryable."""
         if self._state is not None:
             found = await self._state.scan(_COLLECTION, f"{self._topic}/")
-            self._known = {
-                TopicPartition(self._topic, int(document.id.rpartition("/")[2])): _decode(document.value).offset
-                for document in found
-            }
+            halts = {int(document.id.rpartition("/")[2]): _decode(document.value) for document in found}
+            self._known = {TopicPartition(self._topic, number): (one.row, one.offset) for number, one in halts.items()}
         return self._known
 
     async def carry_out(self, verdict: Verdict) -> None:
-        """Remember what is halted, and forget where it goes on. Raises Retryable."""
-        for place, failure in verdict.halted.items():
-            if self._known.get(place) != failure.record.offset:
-                await self._write(place, failure.record.offset)
-        for place, offset in verdict.offsets.items():
-            if place not in verdict.halted and self._known.get(place, offset) < offset:
-                await self._write(place, None)
+        """Remember what is halted, and forget what goes on. Raises Retryable."""
+        for place in verdict.halted:
+            if self._known.get(place) != verdict.rows[place]:
+                await self._write(place, verdict.rows[place])
+        for place in self._known.keys() & verdict.offsets.keys() - verdict.halted.keys():
+            await self._write(place, None)
 
-    async def _write(self, place: TopicPartition, offset: int | None) -> None:
+    async def _write(self, place: TopicPartition, row: tuple[int, int] | None) -> None:
         key = f"{place.topic}/{place.partition}"
         while self._state is not None:
             document = await self._state.get(_COLLECTION, key)
             version = document.version if document else 0
             try:
-                if offset is not None:
-                    await self._state.put(_COLLECTION, key, msgspec.json.encode(_Halt(offset)), version)
+                if row is not None:
+                    await self._state.put(_COLLECTION, key, msgspec.json.encode(_Halt(*row)), version)
                 elif document is not None:
                     await self._state.delete(_COLLECTION, key, version)
             except Conflict:
                 continue  # another member wrote it just now
             break
-        if offset is None:
+        if row is None:
             self._known.pop(place, None)
         else:
-            self._known[place] = offset
+            self._known[place] = row

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from onethread import envelope, metrics
 from onethread.blobs import Blobs
-from onethread.dead_letters import INLINE_BYTES, DeadLetter, dead_letter
+from onethread.dead_letters import INLINE_BYTES, DeadLetter, dead_letter, place_of
 from onethread.dead_letters import draft as dead_letter_draft
 from onethread.errors import Conflict, Poison, Retryable
 from onethread.log.port import EventLog, Reader, Record, TopicPartition
@@ -80,7 +80,7 @@ class Worker:
             try:
                 async with self._log.join(GROUP, [MESSAGES], self._member) as reader:
                     self._reader = reader
-                    self._rows.begin(await self._halts.all())
+                    self._rows.begin(await self._halts.rows())
                     while not stop.is_set():
                         await self._once(reader)
                         delay = 0.1
@@ -199,7 +199,7 @@ class Worker:
             blob=await self._blobs.put(record.value) if len(record.value) > INLINE_BYTES else "",
             media_type="application/json",
             headers=_cloud_event(record),
-            record=(record.topic, record.partition, record.offset),
+            record=place_of(record),
         )
 
     async def _thread(self, readings: list[Reading]) -> None:

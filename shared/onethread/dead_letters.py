@@ -10,7 +10,9 @@ from typing import Literal
 
 import msgspec
 
+from onethread import envelope
 from onethread.connector import Raw
+from onethread.envelope import ordering_key
 from onethread.errors import Poison
 from onethread.event import Moment, Struct
 from onethread.identity import digest
@@ -24,6 +26,8 @@ INLINE_BYTES = 64 * 1024
 """Originals above this lie in the blob store."""
 
 _MAX_VALUE = 700_000
+_CAME_FROM = "onethread_set_aside_at"
+"""Header of a record that is replayed: topic, partition and offset at which it was set aside first."""
 
 Origin = Literal["connector", "unifier"]
 """Which side set it aside."""
@@ -125,6 +129,27 @@ def draft(letter: DeadLetter) -> Draft:
             msgspec.structs.replace(letter, about=_short(letter.about), headers=_short(letter.headers))
         )
     return Draft(letter.channel_id.encode(), value)
+
+
+def again(letter: DeadLetter, data: bytes) -> Draft:
+    """The record that the unifier set aside, for its topic once more. `data`: the original bytes."""
+    headers = [(name, text.encode()) for name, text in letter.headers.items()]
+    try:
+        key = ordering_key(envelope.read(data, tuple(headers)))
+    except Poison:
+        key = letter.channel_id.encode()
+    came_from = f"{letter.topic}/{letter.partition}/{letter.offset}".encode()
+    return Draft(key, data, (*headers, (_CAME_FROM, came_from)))
+
+
+def place_of(record: Record) -> tuple[str, int, int]:
+    """Where a record of the log lay when it was set aside first, so that setting it aside again makes no second letter."""
+    text = dict(record.headers).get(_CAME_FROM, b"").decode("ascii", "replace")
+    topic, _, place = text.partition("/")
+    partition, _, offset = place.partition("/")
+    if topic and partition.isdecimal() and offset.isdecimal():
+        return topic, int(partition), int(offset)
+    return record.topic, record.partition, record.offset
 
 
 def decode(value: bytes) -> DeadLetter:

@@ -8,7 +8,7 @@ from onethread import metrics
 from onethread.connector import Answer, Misconfigured, Raw, Rejected, Request, Retryable, Wake, Webhook
 from onethread.dead_letters import dead_letter
 from onethread.host.channel import Channel
-from onethread.host.ingest import Ingest
+from onethread.host.ingest import Ingest, Outcome
 from onethread.logs import get_logger, is_secret
 
 _log = get_logger(__name__)
@@ -25,7 +25,7 @@ class Deliveries:
         self._ingest, self._wake, self._limit = ingest, wake, admitted
         self._attended = 0
         self._unattended = 0
-        self._writing: set[asyncio.Task[Answer]] = set()
+        self._writing: set[asyncio.Task[tuple[Answer, Outcome]]] = set()
         self._stopping = False
 
     @contextmanager
@@ -42,8 +42,8 @@ class Deliveries:
             self._attended -= 1
             self._show()
 
-    async def deliver(self, channel: Channel, request: Request, started: float) -> Answer:
-        """The connector's answer, once all is durable. `started`: the loop's time at which the request arrived.
+    async def deliver(self, channel: Channel, request: Request, started: float) -> tuple[Answer, Outcome]:
+        """The connector's answer and what became of the records, once all is durable. `started`: the loop's time at which the request arrived.
 
         Raises Retryable when that takes too long; the write goes on, and what is sent again is a duplicate then.
         Raises what `unpack` and the log raise.
@@ -70,7 +70,7 @@ class Deliveries:
         while self._writing:
             await asyncio.wait(self._writing)
 
-    def _left_behind(self, task: asyncio.Task[Answer]) -> None:
+    def _left_behind(self, task: asyncio.Task[tuple[Answer, Outcome]]) -> None:
         self._unattended -= 1
         self._show()
         if not task.cancelled() and (error := task.exception()):
@@ -79,15 +79,15 @@ class Deliveries:
     def _show(self) -> None:
         metrics.HOOKS_OPEN.set(to=self._attended + self._unattended)
 
-    async def _durable(self, channel: Channel, request: Request) -> Answer:
+    async def _durable(self, channel: Channel, request: Request) -> tuple[Answer, Outcome]:
         records, wakes, failure = self._unpacked(channel, request)
         if failure is not None:
-            await self._set_body_aside(channel, request, failure)
+            outcome = Outcome(dead_letters=(await self._set_body_aside(channel, request, failure),))
         else:
-            await self._ingest.records(channel, records)
+            outcome = await self._ingest.records(channel, records)
         for wake in wakes:
             await self._wake(channel, wake)
-        return self._answer(channel, request)
+        return self._answer(channel, request), outcome
 
     def _unpacked(self, channel: Channel, request: Request) -> tuple[list[Raw], list[Wake], Exception | None]:
         assert isinstance(channel.connector, Webhook)
@@ -103,7 +103,7 @@ class Deliveries:
         records = [item for item in items if isinstance(item, Raw)]
         return records, [item for item in items if isinstance(item, Wake)], None
 
-    async def _set_body_aside(self, channel: Channel, request: Request, error: Exception) -> None:
+    async def _set_body_aside(self, channel: Channel, request: Request, error: Exception) -> str:
         query = {f"query.{name}": text for name, text in request.query.items() if not is_secret(name)}
         letter = dead_letter(
             request.body, origin="connector", tenant=channel.tenant, channel_id=channel.id, connector=channel.connector.name,
@@ -113,6 +113,7 @@ class Deliveries:
             headers={name: text for name, text in request.headers.items() if not is_secret(name)},
         )  # fmt: skip
         await self._ingest.set_aside(letter)
+        return letter.id
 
     def _answer(self, channel: Channel, request: Request) -> Answer:
         assert isinstance(channel.connector, Webhook)

@@ -22,7 +22,7 @@ from onethread.host.bodies import Disconnected, body_of, drain
 from onethread.host.channel import Channel
 from onethread.host.delivery import Deliveries, Waker
 from onethread.host.faults import Bug, translated
-from onethread.host.ingest import Ingest
+from onethread.host.ingest import Ingest, Outcome
 from onethread.host.keys import KeyCache
 from onethread.host.problems import problem, refusal, send_answer
 from onethread.host.standing import ENTRANCE, Standing
@@ -37,6 +37,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _RETRY_AFTER = 5
 """Seconds that a caller is asked to wait, where nobody said how long."""
 _MARK = "/hooks/"
+_SET_ASIDE = Reason(
+    "set_aside",
+    "nothing of the latest delivery could be understood; it is kept",
+    "look at it with `onethread dead-letters list`; mend the connector, then replay",
+)
 
 
 class WebhookApp:
@@ -121,14 +126,25 @@ class WebhookApp:
             request = await self._authentic(channel, request)
             if answer := self._handshake(channel, request):
                 return answer, {}
-            answer = await self._deliveries.deliver(channel, request, started)
+            answer, outcome = await self._deliveries.deliver(channel, request, started)
         except Rejected as error:
             self._refused(channel, error)
             return refusal(error.status), {}
         except Exception as error:  # noqa: BLE001 -- nothing is acknowledged that is not stored, whatever went wrong
             return self._not_stored(channel, error)
-        self._standing.report_soon(channel.id, ENTRANCE, "healthy")
+        self._stored(channel, outcome)
         return answer, {}
+
+    def _stored(self, channel: Channel, outcome: Outcome) -> None:
+        """It works; but for what a person should look into. What was only set aside does not show that it works."""
+        if outcome.degraded:
+            reason = Reason("bug", outcome.degraded, outcome.degraded)
+        elif outcome.dead_letters and not outcome.events:
+            reason = _SET_ASIDE
+        else:
+            self._standing.report_soon(channel.id, ENTRANCE, "healthy")
+            return
+        self._standing.report_soon(channel.id, ENTRANCE, "degraded", reason)
 
     def _not_stored(self, channel: Channel, error: Exception) -> tuple[Answer, dict[str, str]]:
         ours = translated(error, self._ingest.now())
@@ -185,10 +201,6 @@ class WebhookApp:
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=None)
         return Request(scope["method"], url, rest, dict(pairs), headers, body, self._ingest.now())
-
-
-def _with_body(request: Request, body: bytes) -> Request:
-    return Request(request.method, request.url, request.path, request.query, request.headers, body, request.arrived_at)
 
 
 def _later(after: float | None) -> tuple[Answer, dict[str, str]]:

@@ -430,3 +430,20 @@ def _address(entrance: Entrance) -> tuple[str, int]:
     assert parts.hostname
     assert parts.port
     return parts.hostname, parts.port
+
+
+async def test_an_entrance_that_only_sets_aside_is_not_healthy_until_something_is_understood(
+    entrance: Entrance,
+) -> None:
+    assert (await entrance.post(body({"type": "message", "id": "m1"}))).status_code == 200
+    await until(entrance.state)
+    assert await entrance.state() == "degraded"
+    assert (await entrance.post(b"{")).status_code == 200
+    await entrance.kit.standing.said()
+    assert (await entrance.state(), len(await entrance.kit.letters())) == ("degraded", 2)
+    assert (await entrance.post(body(item("m2")))).status_code == 200
+    await until(lambda: _is_healthy(entrance))
+
+
+async def _is_healthy(entrance: Entrance) -> bool:
+    return await entrance.state() == "healthy"
