@@ -10,7 +10,7 @@ from onethread.connector import Raw
 from onethread.dead_letters import DeadLetter
 from onethread.errors import Poison
 from onethread.host.ingest import Ingest
-from onethread.log.port import Draft, EventLog
+from onethread.log.port import EventLog
 from onethread.log.topics import MESSAGES
 from onethread.own_tokens import OwnTokens
 
@@ -99,7 +99,7 @@ async def _original(ctx: Context, letter: DeadLetter) -> bytes:
 async def _replayed(ctx: Context, log: EventLog, letter: DeadLetter) -> str:
     data = await _original(ctx, letter)
     if letter.origin == "unifier":
-        await log.append(MESSAGES, [Draft(letter.channel_id.encode(), data)])
+        await log.append(MESSAGES, [dead_letters.again(letter, data)])
         return "sent to the unifier again"
     found = channels(ctx)
     one = found.get(letter.channel_id)
