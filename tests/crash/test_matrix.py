@@ -1,0 +1,43 @@
+"""Nothing is lost, wherever the process dies: killed at every fail-point of the path, and at pairs of them."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "packages"))
+
+from crash.matrix import Matrix, rigged_in_memory
+from crash.ports import BELOW, points
+
+from onethread.testing.failpoints import without_label
+from onethread.testing.figures import report
+
+SEED = 20
+PAIRS = 30
+
+
+@pytest.fixture
+async def matrix() -> AsyncIterator[Matrix]:
+    async with rigged_in_memory() as rig:
+        found = Matrix(rig, SEED)
+        await found.begin()
+        yield found
+
+
+@pytest.mark.timeout(600)
+async def test_what_is_killed_at_any_point_ends_in_the_same_state(matrix: Matrix) -> None:
+    reached = {without_label(point) for point in matrix.moments}
+    holes = {*points(), *BELOW["SQLite"]} - reached
+    assert not holes, (
+        f"the story of tests/crash comes by no moment of {sorted(holes)}: let it (crash/shop.py), or say in "
+        "crash/ports.py which other test does"
+    )
+    await matrix.kill_at(matrix.moments)
+    missed = matrix.moments.keys() - matrix.points
+    await matrix.kill_twice(PAIRS)
+    report(matrix.figures("killed at a point", "SQLite"))
+    assert not matrix.faults, "\n".join(matrix.faults)
+    assert not missed, f"never died at {sorted(missed)}"
+    assert len(matrix.pairs) > PAIRS / 2
