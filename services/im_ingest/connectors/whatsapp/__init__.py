@@ -1,0 +1,1 @@
+"""WhatsApp, by the Cloud API: everything that only this provider needs. It knows no host and no store."""

@@ -1,0 +1,250 @@
+"""A WhatsApp message as events: words, an edit, a reaction, a pressed button, a line of WhatsApp's. It knows no envelope."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from im_ingest.connectors.whatsapp.content import content
+from im_ingest.connectors.whatsapp.entities import Contact, Context, Message, Metadata, Said
+from im_ingest.connectors.whatsapp.who import NUMBER, USER_ID, Ids, ids, person, phone, place, us
+from im_ingest.meta import moment
+from onethread.errors import Poison
+from onethread.event import (
+    AnyFact,
+    Claim,
+    Event,
+    IdentityChanged,
+    MessageCompleted,
+    MessageDeleted,
+    MessageEdited,
+    Party,
+    Postback,
+    ReactionAdded,
+    ReactionRemoved,
+    SessionStarted,
+    System,
+)
+from onethread.event import Message as NewMessage
+from onethread.identity import digest
+
+BEFORE = timedelta(milliseconds=1)
+"""WhatsApp tells a changed reaction as the new one alone: the old one ends just before it."""
+
+
+class Scene(NamedTuple):
+    """A message with who and where. `ours`: we wrote it; `customer`: the other side of a chat of two."""
+
+    message: Message
+    known: Ids
+    customer: Party
+    our_side: Party
+    ours: bool
+    at: datetime | None
+
+    def event(self, fact: AnyFact, external_id: str = "", revision: str = "") -> Event:
+        """An event about this message, or about the one that `external_id` names."""
+        message = self.message
+        bare = Event(
+            external_id or message.id,
+            fact,
+            revision=revision,
+            external_thread_id=message.group_id or self.known.best,
+            place=place(message),
+            sender=self.customer,
+            received_at=self.at,
+            reply_context=self.known.reply_context,
+        )
+        if not self.ours:
+            return bare
+        return msgspec.structs.replace(
+            bare, sender=self.our_side, recipients=(self.customer,), direction="outbound", echo=True
+        )
+
+    def wrote(self, context: Context | None) -> Party | None:
+        """Who wrote what is quoted, as far as the context says."""
+        if context is None or not context.from_:
+            return None
+        if self.message.group_id or not self.known.number:
+            return None
+        return self.customer if context.from_ == self.known.number else self.our_side
+
+
+def scene(message: Message, metadata: Metadata | None, contacts: list[Contact], *, partner: Ids | None = None) -> Scene:
+    """Who wrote it to whom. `partner`: the other side, where the thread says it and not the message."""
+    own = us(metadata)
+    ours = _is_ours(message, own)
+    if ours:
+        known = ids(message.to, message.to_user_id, message.to_parent_user_id)
+    else:
+        known = ids(message.from_, message.from_user_id, message.from_parent_user_id)
+    if partner is not None and not message.group_id:
+        known = Ids(known.number or partner.number, known.user_id or partner.user_id, known.parent_id)
+    whole, customer = person(known, contacts, *_own_numbers(message, ours=ours))
+    return Scene(message, whole, customer, own, ours, moment(message.timestamp))
+
+
+def _is_ours(message: Message, own: Party) -> bool:
+    """What names its addressee was written by us; so was what comes from our number."""
+    if message.to or message.to_user_id:
+        return True
+    number = f"+{(message.from_ or '').removeprefix('+')}"
+    return any(claim.value == number for claim in own.claims)
+
+
+def _own_numbers(message: Message, *, ours: bool) -> tuple[Claim, ...]:
+    """The sender's own number, given by the button that asks for it; any other card proves nothing."""
+    cards = [card for card in message.contacts or () if card.origin == "contact_request" and not ours]
+    numbers = [each.wa_id or each.phone or "" for card in cards for each in card.phones or ()]
+    claims = [Claim("phone", f"+{number.lstrip('+')}", evidence="own_contact") for number in numbers if number]
+    return tuple(claim for claim in claims if claim.value != phone(message.from_ or "").value)
+
+
+def events(here: Scene) -> Iterator[Event]:
+    """The events of one message. A type that nobody knows leaves a placeholder."""
+    yield from HANDLERS.get(here.message.type, _said)(here)
+
+
+def completed(here: Scene) -> Event:
+    """A message whose file was missing when it was imported."""
+    fact = content(here.message, MessageCompleted, here.at, here.wrote(here.message.context))
+    return here.event(fact, revision=digest(*(file.external_id for file in fact.attachments)))
+
+
+def _said(here: Scene) -> Iterator[Event]:
+    message = here.message
+    fact = content(message, NewMessage, here.at, here.wrote(message.context))
+    yield msgspec.structs.replace(here.event(fact), channel_data=_rest(message))
+
+
+def _rest(said: Said) -> dict[str, Any]:
+    """What has no field of its own."""
+    error = said.errors[0] if said.errors else None
+    product = said.context.referred_product if said.context else None
+    found: Mapping[str, Any] = {
+        "error_code": str(error.code) if error else None,
+        "error": error.title if error else None,
+        "frequently_forwarded": said.context.frequently_forwarded if said.context else None,
+        "product": product.product_retailer_id if product else None,
+        "referral_text": said.referral.body if said.referral else None,
+        "animated": said.sticker.animated if said.sticker else None,
+        "catalog_id": said.order.catalog_id if said.order else None,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _edited(here: Scene) -> Iterator[Event]:
+    edit = here.message.edit
+    if edit is None:
+        raise Poison("an edit without content")
+    fact = content(edit.message, MessageEdited, here.at, here.wrote(edit.message.context))
+    yield here.event(fact, edit.original_message_id, here.message.id)
+
+
+def _revoked(here: Scene) -> Iterator[Event]:
+    if here.message.revoke is None:
+        raise Poison("a deletion that names no message")
+    yield here.event(MessageDeleted(), here.message.revoke.original_message_id)
+
+
+def _reacted(here: Scene) -> Iterator[Event]:
+    """A person has one reaction a message; a new one takes the place of the old one."""
+    reaction = here.message.reaction
+    if reaction is None:
+        raise Poison("a reaction without content")
+    target, symbol = reaction.message_id, reaction.emoji or ""
+    actor = "us" if here.ours else here.known.best
+    gone = here.event(ReactionRemoved(target=target), f"{target}:{actor}:", here.message.id)
+    if not symbol:
+        yield gone
+        return
+    yield msgspec.structs.replace(gone, received_at=here.at - BEFORE if here.at else None)
+    yield here.event(ReactionAdded(target=target, symbol=symbol), f"{target}:{actor}:{symbol}", here.message.id)
+
+
+def _pressed(here: Scene) -> Iterator[Event]:
+    """A quick reply of a template."""
+    button = here.message.button
+    if button is None or here.ours:
+        yield from _said(here)
+        return
+    yield here.event(Postback(payload=button.payload, title=button.text, target=_target(here)))
+
+
+def _chose(here: Scene) -> Iterator[Event]:
+    """A reply button, a line of a list, a form, or a permission to call."""
+    chosen = here.message.interactive
+    if chosen is None or here.ours:
+        yield from _said(here)
+        return
+    target = _target(here)
+    if reply := chosen.button_reply or chosen.list_reply:
+        values = {"description": reply.description} if reply.description else {}
+        yield here.event(Postback(payload=reply.id, title=reply.title, target=target, values=values))
+    elif form := chosen.nfm_reply:
+        title = form.body or form.name or ""
+        yield here.event(
+            Postback(payload=form.name or "", title=title, target=target, values=_values(form.response_json))
+        )
+    elif permission := chosen.call_permission_reply:
+        yield here.event(Postback(payload=chosen.type, title=permission.response, target=target))
+    else:
+        yield from _said(here)
+
+
+def _target(here: Scene) -> str:
+    return (here.message.context.id if here.message.context else None) or ""
+
+
+def _values(form: str) -> dict[str, str]:
+    """The fields of a form. Its token is ours to send, and nobody's to read."""
+    try:
+        fields: dict[str, Any] = msgspec.json.decode(form, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return {"response": form}
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in fields.items()
+        if name != "flow_token"
+    }
+
+
+def _system(here: Scene) -> Iterator[Event]:
+    """A person's number or id became another; or a line about encryption keys."""
+    system = here.message.system
+    if system is None:
+        raise Poison("a system message without content")
+    pairs = [
+        (_number(here.known.number), _number(system.wa_id), "number"),
+        (_user(system.previous_user_id or here.message.from_user_id), _user(system.user_id), "user_id"),
+    ]
+    moved = system.type.startswith("user_changed")
+    changes = [(old, new, which) for old, new, which in pairs if moved and old and new and old != new]
+    for old, new, which in changes:
+        yield here.event(IdentityChanged(old=old, new=new), revision=which)
+    if not changes:
+        yield here.event(System(text=system.body or system.type))
+
+
+def _number(number: str | None) -> Claim | None:
+    return phone(number) if number and NUMBER.fullmatch(number) else None
+
+
+def _user(user_id: str | None) -> Claim | None:
+    return Claim("whatsapp_user", user_id) if user_id and USER_ID.fullmatch(user_id) else None
+
+
+def _opened(here: Scene) -> Iterator[Event]:
+    yield here.event(SessionStarted(reason="request_welcome"))
+
+
+HANDLERS: dict[str, Callable[[Scene], Iterator[Event]]] = {
+    "edit": _edited,
+    "revoke": _revoked,
+    "reaction": _reacted,
+    "button": _pressed,
+    "interactive": _chose,
+    "system": _system,
+    "request_welcome": _opened,
+}

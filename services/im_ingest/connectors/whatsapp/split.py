@@ -1,0 +1,98 @@
+"""A delivery as records: each a change that holds one element, so that a bad one is set aside alone. It reads no element.
+
+The shape stays the provider's own. Contacts go with the elements that name them; session descriptions of calls are dropped.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from im_ingest.meta import Item, Json
+from onethread.connector import Raw
+
+LISTS = ("messages", "statuses", "message_echoes", "calls", "user_preferences", "user_id_update", "state_sync")
+DAMAGED = (msgspec.MsgspecError, UnicodeError, RecursionError)
+Value = Mapping[str, Any]
+
+
+class _Change(msgspec.Struct):
+    field: str
+    value: Json
+
+
+class _Metadata(msgspec.Struct):
+    phone_number_id: str = ""
+
+
+def records(item: Item) -> Iterator[Raw]:
+    """The records of one change of an entry. What cannot be split is given whole."""
+    about = {"business_account": item.owner, "entry_time": item.time}
+    about = {name: value for name, value in about.items() if value}
+    try:
+        found = list(_records(msgspec.json.decode(item.data, type=_Change), about))
+    except DAMAGED:
+        found = [Raw(item.data, about=about)]
+    yield from found
+
+
+def _records(change: _Change, about: dict[str, str]) -> Iterator[Raw]:
+    value = change.value
+    metadata = msgspec.json.decode(value.get("metadata", msgspec.Raw(b"{}")), type=_Metadata)
+    base: dict[str, Any] = {name: value[name] for name in ("messaging_product", "metadata", "errors") if name in value}
+    parts = [*_elements(value), *_history(value)] or [value]
+    for part in parts:
+        data = msgspec.json.encode({"field": change.field, "value": {**base, **part}})
+        yield Raw(data, account=metadata.phone_number_id, about=about)
+
+
+def _elements(value: Json) -> Iterator[Value]:
+    contacts = _list(value, "contacts")
+    for name in LISTS:
+        for element in _list(value, name):
+            if name == "calls":
+                yield {"contacts": _named(contacts, element), name: [_without_session(element)]}
+            else:
+                yield {"contacts": _named(contacts, element), name: [element]}
+
+
+def _history(value: Json) -> Iterator[Value]:
+    """One message each; what holds no thread stays whole."""
+    for chunk in _list(value, "history"):
+        fields = msgspec.json.decode(chunk, type=Json)
+        threads = _list(fields, "threads")
+        if not threads:
+            yield {"history": [chunk]}
+        for thread in threads:
+            rest = msgspec.json.decode(thread, type=Json)
+            for message in _list(rest, "messages"):
+                yield {"history": [{**fields, "threads": [{**rest, "messages": [message]}]}]}
+
+
+def _list(value: Json, name: str) -> list[msgspec.Raw]:
+    return msgspec.json.decode(value[name], type=list[msgspec.Raw]) if name in value else []
+
+
+def _named(contacts: list[msgspec.Raw], element: msgspec.Raw) -> list[msgspec.Raw]:
+    """Those that the element names, so that a thousand messages do not carry a thousand contacts each."""
+    if len(contacts) < 2:
+        return contacts
+    try:
+        ids = _words(element)
+        return [contact for contact in contacts if ids & _words(contact)]
+    except DAMAGED:
+        return []
+
+
+def _words(part: msgspec.Raw) -> set[str]:
+    fields: dict[str, Any] = msgspec.json.decode(part, type=dict[str, Any])
+    return {value for value in fields.values() if isinstance(value, str) and value}
+
+
+def _without_session(call: msgspec.Raw) -> Any:
+    """A session description holds the password of the call's media path."""
+    try:
+        fields = msgspec.json.decode(call, type=Json)
+    except DAMAGED:
+        return {"damaged": True}
+    return {name: value for name, value in fields.items() if name != "session"}
