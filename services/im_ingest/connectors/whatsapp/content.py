@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from im_ingest.connectors.whatsapp.entities import Card, Medium, Order, OrderedProduct, Said
+from im_ingest.connectors.whatsapp.said import Card, Medium, Order, OrderedProduct, Said
 from onethread.errors import Poison
 from onethread.event import (
     Attachment,

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from im_ingest.connectors.whatsapp.content import content
-from im_ingest.connectors.whatsapp.entities import Contact, Context, Message, Metadata, Said
+from im_ingest.connectors.whatsapp.entities import Contact, Metadata
+from im_ingest.connectors.whatsapp.said import Context, Message, Said
 from im_ingest.connectors.whatsapp.who import NUMBER, USER_ID, Ids, ids, person, phone, place, us
 from im_ingest.meta import moment
 from onethread.errors import Poison

@@ -8,7 +8,8 @@ IDs"). When both arrive together, they are two claims of one party, and the two 
 import re
 from typing import NamedTuple
 
-from im_ingest.connectors.whatsapp.entities import Contact, Message, Metadata
+from im_ingest.connectors.whatsapp.entities import Contact, Metadata
+from im_ingest.connectors.whatsapp.said import Message
 from onethread.event import Claim, Party, Place
 from onethread.identity import canonical
 
