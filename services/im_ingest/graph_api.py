@@ -67,7 +67,11 @@ class GraphApi:
 
     async def get(self, path: str, kind: type[T], **parameters: str) -> T:
         """An object of the graph. Raises ours for every error."""
-        return msgspec.json.decode(await self._call("GET", path, params=parameters), type=kind)
+        answer = await self._call("GET", path, params=parameters)
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise Poison(f"the Graph API answers GET {path} in a form that is not known; see `api_url`") from error
 
     async def post(self, path: str, **fields: Any) -> None:
         """Change an object of the graph. Raises ours for every error."""

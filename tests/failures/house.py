@@ -24,7 +24,7 @@ from email_ingest.connectors.imap.settings import Settings as MailSettings
 from im_ingest.connectors.telegram.connector import SECRET_HEADER, Telegram
 from im_ingest.connectors.telegram.connector import Settings as BotSettings
 from onethread.blobs import Blobs
-from onethread.connector import Connector
+from onethread.connector import Connector, Host
 from onethread.envelope import draft, event_id
 from onethread.event import AnyFact, Claim, Event, LinkEnd, LinkSet, Party
 from onethread.host.backoff import Pace
@@ -322,6 +322,7 @@ class Replica:
         batch: int = 500,
     ) -> None:
         backend = house.backend
+        self._house = house
         self._log, self._state = log or backend.log(name), state or backend.state()
         self._store = store or backend.store()
         blobs, keys = Blobs("memory:///"), [SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")]
@@ -363,11 +364,18 @@ class Replica:
     async def __aexit__(self, *error: object) -> None:
         await self._stack.__aexit__(*error)  # type: ignore[arg-type]
 
+    def hook(self, channel: str) -> str:
+        """The URL that a provider is given for a channel; it answers once the replica runs."""
+        return f"{self._served.url}/hooks/{channel}/{HOOK}"
+
+    def lends(self, channel: str) -> Host:
+        """What a connector's calls get here."""
+        return self._lender.host(next(one for one in self._house.channels if one.id == channel))
+
     async def takes(self, client: httpx.AsyncClient, channel: str, update: Mapping[str, Any]) -> int:
         """Telegram delivers an update here; the status of our answer."""
-        hook = f"{self._served.url}/hooks/{channel}/{HOOK}"
         headers = {SECRET_HEADER: BOT_SECRET, "content-type": "application/json"}
-        return (await client.post(hook, content=msgspec.json.encode(update), headers=headers)).status_code
+        return (await client.post(self.hook(channel), content=msgspec.json.encode(update), headers=headers)).status_code
 
 
 def said(entry: Any) -> str:

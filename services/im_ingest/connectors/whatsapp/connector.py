@@ -124,7 +124,8 @@ class WhatsApp(Connector[Settings], Webhook, Downloads, Checks, Subscribes):
         if not found.data:
             todo = "no app is subscribed to `business_account`; starting the channel with a public URL subscribes it"
             return Step("subscription", ok=False, todo=todo)
-        todo = "" if number.webhook_configuration else "deliveries go to the URL in the app's dashboard"
+        ours = (number.webhook_configuration or {}).get("phone_number")
+        todo = "" if ours else "deliveries go to the URL in the app's dashboard"
         return Step("subscription", ok=True, todo=todo)
 
     def _api(self, host: Host) -> GraphApi:
@@ -144,10 +145,10 @@ class _File(msgspec.Struct):
 
 
 class _Number(msgspec.Struct):
-    """Our number, as the API tells it."""
+    """Our number, as the API tells it; the URLs its deliveries may go to, the number's own first."""
 
     display_phone_number: str = ""
-    webhook_configuration: dict[str, str] | None = None
+    webhook_configuration: dict[str, str | None] | None = None
 
 
 class _Apps(msgspec.Struct):

@@ -1,0 +1,209 @@
+"""What the simulators of Meta's products share: the app's URL and its handshake, signed deliveries, retries, the Graph API's manners.
+
+It knows no connector and no product. What it does was read in Meta's documentation ("Webhooks from Meta: Getting Started"): letters
+beyond ASCII are escaped before the body is signed, what is not answered with 2xx in time comes again with a growing delay, and
+deliveries may come twice. Differences: URLs may be plain http, a subscription is never switched off.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import itertools
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any, Self
+
+import httpx
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from onethread.testing.serving import Loopback
+
+Json = dict[str, Any]
+
+VERSION = "v24.0"
+BAD_TOKEN = {"message": "Invalid OAuth access token.", "type": "OAuthException", "code": 190}
+
+
+def growing(attempt: int) -> float:
+    """Seconds before the next attempt: at once, then ever later, up to an hour."""
+    return min(2.0**attempt - 1, 3600.0)
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One attempt at a webhook. `status` 0: no answer in time."""
+
+    body: bytes
+    attempt: int
+    status: int
+
+
+class MetaServer:
+    """`async with` a subclass: `server.url` is the `api_url`. Its parts: an app with its secret and URL, and one access token.
+
+    `delay(attempt)`: seconds between attempts; `patience`: seconds that an answer may take.
+    """
+
+    product = ""
+    """The `object` of its bodies."""
+
+    def __init__(
+        self,
+        app_secret: str = "sample-app-secret",  # noqa: S107 -- a sample
+        access_token: str = "sample-access-token",  # noqa: S107 -- a sample
+        *,
+        delay: Callable[[int], float] = growing,
+        patience: float = 5.0,
+    ) -> None:
+        self.app_secret, self.access_token = app_secret, access_token
+        self.callback = ""
+        """The URL in the app's dashboard."""
+        self.deliveries: list[Delivery] = []
+        self.calls: list[tuple[str, str, Json]] = []
+        """Calls of the Graph API: method, path, parameters."""
+        self._delay = delay
+        self._pushing: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Condition()
+        self._client = httpx.AsyncClient(trust_env=False, timeout=patience)
+        self._served = Loopback(
+            Starlette(
+                routes=[
+                    *self._routes(),
+                    Route(f"/{VERSION}/{{path:path}}", self._call, methods=["GET", "POST", "DELETE"]),
+                ]
+            )
+        )
+
+    @property
+    def url(self) -> str:
+        """The Graph API, with its version."""
+        return f"{self._served.url}/{VERSION}"
+
+    # --- the dashboard -------------------------------------------------------------------------------------------------
+
+    async def enter(self, url: str, verify_token: str) -> bool:
+        """What "Verify and save" does in the app's dashboard. Whether the URL was taken."""
+        taken = await self.verified(url, verify_token)
+        self.callback = url if taken else self.callback
+        return taken
+
+    async def verified(self, url: str, verify_token: str) -> bool:
+        """Whether the URL answers the handshake: the challenge, as plain text, and nothing else."""
+        challenge = str(secrets.randbelow(10**10))
+        query = {"hub.mode": "subscribe", "hub.verify_token": verify_token, "hub.challenge": challenge}
+        try:
+            answer = await self._client.get(url, params=query)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200 and answer.text == challenge
+
+    # --- deliveries ----------------------------------------------------------------------------------------------------
+
+    def deliver(self, *entries: Json, to: str = "") -> bytes:
+        """Send entries as one body to `to`, else to the app's URL, until it is taken; the body. Without a URL nothing is sent."""
+        body = json.dumps({"object": self.product, "entry": entries}, ensure_ascii=True, separators=(",", ":")).encode()
+        self.repeat(body, to=to)
+        return body
+
+    def repeat(self, body: bytes, *, to: str = "") -> None:
+        """The same body once more, as when our answer was lost."""
+        url = to or self.callback
+        if url:
+            task = asyncio.create_task(self._until_taken(url, body))
+            self._pushing.add(task)
+            task.add_done_callback(self._pushing.discard)
+
+    def signature(self, body: bytes) -> str:
+        """The header of a delivery."""
+        return "sha256=" + hmac.new(self.app_secret.encode(), body, hashlib.sha256).hexdigest()
+
+    async def confirmed(self, seconds: float = 10.0) -> None:
+        """Wait until everything was taken. Raises TimeoutError."""
+        await self.until(lambda: not self._pushing, seconds)
+
+    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait for a state of this server. Raises TimeoutError."""
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(reached)
+
+    async def _until_taken(self, url: str, body: bytes) -> None:
+        headers = {"content-type": "application/json", "x-hub-signature-256": self.signature(body)}
+        for attempt in itertools.count():
+            try:
+                status = (await self._client.post(url, content=body, headers=headers)).status_code
+            except httpx.HTTPError:
+                status = 0
+            self.deliveries.append(Delivery(body, attempt, status))
+            if 200 <= status < 300:
+                break
+            await self._tell()
+            await asyncio.sleep(self._delay(attempt))
+        current = asyncio.current_task()
+        assert current is not None
+        self._pushing.discard(current)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    # --- the Graph API -------------------------------------------------------------------------------------------------
+
+    def _routes(self) -> list[Route]:
+        """Addresses beside the Graph API."""
+        return []
+
+    def authorised(self, request: Request) -> bool:
+        """Whether a call carries the token."""
+        given = request.headers.get("authorization", "")
+        return hmac.compare_digest(given.encode(), f"Bearer {self.access_token}".encode())
+
+    async def _call(self, request: Request) -> Response:
+        if not self.authorised(request):
+            return error(401, **BAD_TOKEN)
+        parameters: Json = dict(request.query_params)
+        if request.headers.get("content-type", "").startswith("application/json"):
+            parameters |= msgspec.json.decode(await request.body() or b"{}", type=dict[str, Any])
+        path = request.path_params["path"]
+        self.calls.append((request.method, path, parameters))
+        await self._tell()
+        return await self._answer(request.method, path, parameters)
+
+    async def _answer(self, method: str, path: str, parameters: Json) -> Response:
+        """The product's own objects."""
+        raise NotImplementedError
+
+    # --- life ----------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self._served.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in list(self._pushing):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self._client.aclose()
+        await self._served.stop()
+
+
+def found(**fields: Any) -> Response:
+    """An object of the graph."""
+    return JSONResponse(fields)
+
+
+def error(status: int, **fields: Any) -> Response:
+    """A refusal."""
+    return JSONResponse({"error": fields}, status)
+
+
+def missing(path: str) -> Response:
+    """What the Graph API says of objects that are not there, or not for this token."""
+    message = f"Unsupported request. Object with ID '{path}' does not exist"
+    return error(400, message=message, type="GraphMethodException", code=100, error_subcode=33)
