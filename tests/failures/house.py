@@ -23,6 +23,8 @@ from email_ingest.connectors.imap.connector import Imap
 from email_ingest.connectors.imap.settings import Settings as MailSettings
 from im_ingest.connectors.telegram.connector import SECRET_HEADER, Telegram
 from im_ingest.connectors.telegram.connector import Settings as BotSettings
+from im_ingest.connectors.whatsapp.connector import Settings as NumberSettings
+from im_ingest.connectors.whatsapp.connector import WhatsApp
 from onethread.blobs import Blobs
 from onethread.connector import Connector, Host
 from onethread.envelope import draft, event_id
@@ -52,6 +54,7 @@ from onethread.state.sqlite import SqliteState
 from onethread.state.tokens import Tokens
 from onethread.testing.servers.imap import ImapServer
 from onethread.testing.serving import Loopback
+from onethread.testing.whatsapp_server import WhatsAppServer
 from unifier.api.app import ChannelInfo, create_app
 from unifier.publishing import read
 from unifier.store.mongo import MongoConversations
@@ -177,6 +180,12 @@ class House:
         """A bot's webhook; its channel's id."""
         bot = {"account": str(BOT), "bot_username": "shop_bot", "token": f"{BOT}:sample", "secrets": [BOT_SECRET]}
         return self._adds(Telegram(BotSettings.model_validate(bot)))
+
+    def takes_whatsapp(self, server: WhatsAppServer) -> str:
+        """A business number's webhook; its channel's id."""
+        number = {"account": server.number_id, "app_secrets": [server.app_secret], "access_token": server.access_token}
+        given = {**number, "verify_token": "ours", "api_url": server.url}
+        return self._adds(WhatsApp(NumberSettings.model_validate(given)))
 
     def _adds(self, connector: Connector[Any], **fields: Any) -> str:
         name = f"chn_{self.tenant}_{len(self.channels)}"
