@@ -272,10 +272,14 @@ class MessageShown(Fact, tag="message.shown", frozen=True, kw_only=True):
 
 
 class ReactionAdded(Fact, tag="reaction.added", frozen=True, kw_only=True):
-    """Reactions, likes, favourites, shares. `target`: the message's external id."""
+    """Reactions, likes, favourites, shares. `target`: the message's external id.
+
+    `replaces`: the provider keeps one reaction of a person on a message, and tells only the new one: this sender's others are gone.
+    """
 
     target: str
     symbol: str
+    replaces: bool = False
 
 
 class ReactionRemoved(Fact, tag="reaction.removed", frozen=True, kw_only=True):

@@ -85,9 +85,15 @@ def _standing(ordered: list[Entry]) -> tuple[Entry, ...]:
     for entry in ordered:
         fact = entry.event.fact if entry.event else None
         if isinstance(fact, ReactionAdded):
+            if fact.replaces:
+                _take_back(standing, entry.sender, keep=fact.symbol)
             standing.setdefault((entry.sender, fact.symbol), entry)
         elif isinstance(fact, ReactionRemoved):
-            gone = [key for key in standing if key[0] == entry.sender and fact.symbol in ("", key[1])]
-            for key in gone:
-                del standing[key]
+            _take_back(standing, entry.sender, only=fact.symbol)
     return tuple(standing.values())
+
+
+def _take_back(standing: dict[tuple[str, str], Entry], sender: str, *, only: str = "", keep: str = "") -> None:
+    """One sender's reactions, those with the symbol `only`, or all but `keep`."""
+    for key in [key for key in standing if key[0] == sender and only in ("", key[1]) and key[1] != keep]:
+        del standing[key]

@@ -150,7 +150,7 @@ def _about_messages() -> dict[str, Event]:
         "message.restored": chat("1700000000.000100", MessageRestored(), revision="2"),
         "message.hidden": social("180_900", MessageHidden(), revision="1772452800"),
         "message.shown": social("180_900", MessageShown(), revision="1772452860"),
-        "reaction.added": chat("1700000000.000100|U42|👍", ReactionAdded(target="1700000000.000100", symbol="👍"), revision="E1"),
+        "reaction.added": chat("1700000000.000100|U42|👍", ReactionAdded(target="1700000000.000100", symbol="👍", replaces=True), revision="E1"),
         "reaction.removed": chat("1700000000.000100|U42|👍", ReactionRemoved(target="1700000000.000100", symbol="👍"), revision="E2"),
         "receipt": mail("CAF2@example.com|mia.lang@example.com", Receipt(status="failed", target="CAF2@example.com", error=failed), **sent),
         "receipt-watermark": chat("C9|U42", Receipt(status="read", until=NOON, until_id="1700000000.000100"), revision="1772452800"),

@@ -2,18 +2,22 @@
 
 from itertools import permutations
 
+import msgspec
 import pytest
 from desk.said import Company
 from desk.site import MINUTE, START
 
 from onethread.event import (
     Body,
+    Claim,
     Event,
     Failure,
     MessageCompleted,
     MessageHidden,
     MessageRestored,
     MessageShown,
+    Party,
+    ReactionAdded,
     ReactionRemoved,
 )
 from unifier.api.message_state import about_itself, folded
@@ -77,6 +81,19 @@ def test_a_reaction_stands_until_its_sender_takes_it_back() -> None:
     assert folded(map(_entry, [*LIFE, _unreact(9)])).reactions == ()
     early = folded(map(_entry, [*LIFE, _unreact(0.5)]))
     assert len(early.reactions) == 1
+
+
+def test_where_people_have_one_reaction_the_newest_takes_the_place_of_the_others() -> None:
+    def only(at: float, symbol: str) -> Event:
+        return ACME.about(CHAT, ReactionAdded(target=CHAT.external_id, symbol=symbol, replaces=True), at, name=symbol)
+
+    def standing(*events: Event) -> list[str]:
+        return [one.event.fact.symbol for one in folded(map(_entry, events)).reactions]  # type: ignore[union-attr]
+
+    others = msgspec.structs.replace(only(1, "🎉"), sender=Party(claims=(Claim("acme_user", "somebody else"),)))
+    for order in permutations([only(2, "👍"), only(3, "❤"), only(4, "👍"), others]):
+        assert standing(*order) == ["🎉", "👍"]
+    assert standing(only(2, "👍"), only(3, "❤"), _unreact(5)) == []
 
 
 @pytest.mark.parametrize(

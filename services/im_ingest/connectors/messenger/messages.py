@@ -1,7 +1,6 @@
 """What is said in Messenger, and what becomes of it: messages, edits, reactions, receipts, buttons, links. It knows no entry."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -20,9 +19,6 @@ from onethread.event import (
     Receipt,
     SessionStarted,
 )
-
-BEFORE = timedelta(milliseconds=1)
-"""Messenger tells a changed reaction as the new one alone: the old one ends just before it."""
 
 
 def said(here: Scene) -> Iterator[Event]:
@@ -49,12 +45,11 @@ def reacted(here: Scene) -> Iterator[Event]:
     target, symbol = reaction.mid, reaction.emoji or reaction.reaction or ""
     actor = "us" if here.both.ours else here.both.person
     when = str(here.item.timestamp)
-    gone = here.event(f"{target}:{actor}:", ReactionRemoved(target=target), revision=when)
-    if reaction.action != "react" or not symbol:
-        yield gone
-        return
-    yield msgspec.structs.replace(gone, received_at=here.at - BEFORE if here.at else None)
-    yield here.event(f"{target}:{actor}:{symbol}", ReactionAdded(target=target, symbol=symbol), revision=when)
+    if reaction.action == "react" and symbol:
+        fact = ReactionAdded(target=target, symbol=symbol, replaces=True)
+        yield here.event(f"{target}:{actor}:{symbol}", fact, revision=when)
+    else:
+        yield here.event(f"{target}:{actor}:", ReactionRemoved(target=target), revision=when)
 
 
 def delivered(here: Scene) -> Iterator[Event]:

@@ -1,7 +1,7 @@
 """A WhatsApp message as events: words, an edit, a reaction, a pressed button, a line of WhatsApp's. It knows no envelope."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,9 +29,6 @@ from onethread.event import (
 )
 from onethread.event import Message as NewMessage
 from onethread.identity import digest
-
-BEFORE = timedelta(milliseconds=1)
-"""WhatsApp tells a changed reaction as the new one alone: the old one ends just before it."""
 
 
 class Scene(NamedTuple):
@@ -156,12 +153,8 @@ def _reacted(here: Scene) -> Iterator[Event]:
         raise Poison("a reaction without content")
     target, symbol = reaction.message_id, reaction.emoji or ""
     actor = "us" if here.ours else here.known.best
-    gone = here.event(ReactionRemoved(target=target), f"{target}:{actor}:", here.message.id)
-    if not symbol:
-        yield gone
-        return
-    yield msgspec.structs.replace(gone, received_at=here.at - BEFORE if here.at else None)
-    yield here.event(ReactionAdded(target=target, symbol=symbol), f"{target}:{actor}:{symbol}", here.message.id)
+    fact = ReactionAdded(target=target, symbol=symbol, replaces=True) if symbol else ReactionRemoved(target=target)
+    yield here.event(fact, f"{target}:{actor}:{symbol}", here.message.id)
 
 
 def _pressed(here: Scene) -> Iterator[Event]:
