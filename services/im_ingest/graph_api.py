@@ -50,7 +50,7 @@ class GraphApi:
 
     def __init__(self, host: Host, url: str, token: str) -> None:
         self._http = host.http
-        self._base = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._token = token
 
     @property
@@ -60,7 +60,7 @@ class GraphApi:
 
     def trusts(self, url: str) -> bool:
         """Whether an address may be given the token: Meta's own by https, or the very server that `url` names."""
-        asked, ours = urlsplit(url), urlsplit(self._base)
+        asked, ours = urlsplit(url), urlsplit(self.url)
         if (asked.scheme, asked.netloc) == (ours.scheme, ours.netloc):
             return True
         return asked.scheme == "https" and (asked.hostname or "").endswith(META_HOSTS)
@@ -83,7 +83,7 @@ class GraphApi:
 
     async def _call(self, method: str, path: str, **content: Any) -> bytes:
         try:
-            response = await self._http.request(method, f"{self._base}/{path}", headers=self.headers, **content)
+            response = await self._http.request(method, f"{self.url}/{path}", headers=self.headers, **content)
             status, body = response.status_code, response.content
         except httpx.HTTPStatusError as error:
             status, body = error.response.status_code, _body(error.response)

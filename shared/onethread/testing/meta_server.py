@@ -61,8 +61,13 @@ class MetaServer:
         patience: float = 5.0,
     ) -> None:
         self.app_secret, self.access_token = app_secret, access_token
+        self.app = "4711"
         self.callback = ""
         """The URL in the app's dashboard."""
+        self.active = True
+        """False: Meta gave the URL up."""
+        self.dashboard_fields = {"messages"}
+        """The fields that are subscribed to there."""
         self.deliveries: list[Delivery] = []
         self.calls: list[tuple[str, str, Json]] = []
         """Calls of the Graph API: method, path, parameters."""
@@ -164,8 +169,12 @@ class MetaServer:
         return hmac.compare_digest(given.encode(), f"Bearer {self.access_token}".encode())
 
     async def _call(self, request: Request) -> Response:
+        if request.path_params["path"] == f"{self.app}/subscriptions":
+            return self._subscriptions(request)
         if not self.authorised(request):
             return error(401, **BAD_TOKEN)
+        if request.path_params["path"] == "app":
+            return found(id=self.app)
         parameters: Json = dict(request.query_params)
         if request.headers.get("content-type", "").startswith("application/json"):
             parameters |= msgspec.json.decode(await request.body() or b"{}", type=dict[str, Any])
@@ -173,6 +182,15 @@ class MetaServer:
         self.calls.append((request.method, path, parameters))
         await self._tell()
         return await self._answer(request.method, path, parameters)
+
+    def _subscriptions(self, request: Request) -> Response:
+        """The app's own view of its webhooks, for its own token alone."""
+        given, expected = request.headers.get("authorization", ""), f"Bearer {self.app}|{self.app_secret}"
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            return error(400, message="Invalid OAuth access token signature.", type="OAuthException", code=190)
+        fields = [{"name": name, "version": VERSION} for name in sorted(self.dashboard_fields)]
+        own = {"object": self.product, "callback_url": self.callback, "active": self.active, "fields": fields}
+        return found(data=[own] if self.callback else [])
 
     async def _answer(self, method: str, path: str, parameters: Json) -> Response:
         """The product's own objects."""

@@ -165,11 +165,14 @@ async def test_the_probe_says_what_is_missing(messenger: MessengerServer) -> Non
         async with RecordingHost(lent) as host:
             return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
 
-    assert await steps() == [("token", True, ""), ("subscription", True, "")]
+    assert "no URL is set" in (await steps())[1][2]
+    messenger.callback, messenger.dashboard_fields = "https://hooks.example.com/in", set(FIELDS)
+    assert await steps() == [("token", True, ""), ("webhook", True, ""), ("subscription", True, "")]
     messenger.fields.discard("standby")
-    assert "standby" in (await steps())[1][2]
+    assert "standby" in (await steps())[2][2]
+    assert "app_secrets" in (await steps(app_secrets=["wrong"]))[1][2]
     other = await steps(account="999")
-    assert [ok for _, ok, _ in other] == [False, False]
+    assert [ok for _, ok, _ in other] == [False, True, False]
     assert messenger.page in other[0][2]
     ((_, ok, todo),) = await steps(access_token="x")
     assert (ok, "new access token" in todo) == (False, True)

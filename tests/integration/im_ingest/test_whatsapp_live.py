@@ -234,12 +234,18 @@ async def test_the_probe_says_what_is_missing(whatsapp: WhatsAppServer) -> None:
         async with RecordingHost(lent) as host:
             return [(step.name, step.ok, step.todo) async for step in connector(whatsapp, **settings).check(host)]
 
-    assert [(name, ok) for name, ok, _ in await steps()] == [("token", True), ("subscription", False)]
-    whatsapp.subscribed = True
-    assert "dashboard" in (await steps())[1][2]
+    missing = [("token", True), ("webhook", False), ("subscription", False)]
+    assert [(name, ok) for name, ok, _ in await steps()] == missing
+    whatsapp.subscribed, whatsapp.callback = True, "https://hooks.example.com/in"
+    assert "dashboard" in (await steps())[2][2]
     whatsapp.override = "https://hooks.example.com/in"
-    assert (await steps())[1] == ("subscription", True, "")
-    assert "business_account" in (await steps(business_account=""))[1][2]
+    assert (await steps())[1:] == [("webhook", True, ""), ("subscription", True, "")]
+    assert "business_account" in (await steps(business_account=""))[2][2]
+    assert "app_secrets" in (await steps(app_secrets=["wrong"]))[1][2]
+    whatsapp.dashboard_fields = {"calls"}
+    assert "subscribe to messages" in (await steps())[1][2]
+    whatsapp.active = False
+    assert "no longer calls" in (await steps())[1][2]
     assert [ok for _, ok, _ in await steps(account="1")] == [False]
     ((_, ok, todo),) = await steps(access_token="x")
     assert (ok, "new access token" in todo) == (False, True)

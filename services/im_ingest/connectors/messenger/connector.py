@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from im_ingest import meta
+from im_ingest import meta, meta_app
 from im_ingest.connectors.messenger.items import events, page_change, profile
 from im_ingest.connectors.messenger.scene import PROFILE
 from im_ingest.graph_api import DEFAULT_URL, GraphApi, GraphError
@@ -130,6 +130,7 @@ class Messenger(Connector[Settings], Webhook, Lookups, Checks, Subscribes, DeepL
         ours = page.id == self.settings.account
         todo = "" if ours else f"the token belongs to page {page.id}: set `account` to it, or change `access_token`"
         yield Step("token", ok=ours, todo=todo)
+        yield await meta_app.webhook(host, api, self.settings.app_secrets[0], PRODUCT, FIELDS)
         yield await self._subscription(api)
 
     async def _subscription(self, api: GraphApi) -> Step:

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from im_ingest import meta
+from im_ingest import meta, meta_app
 from im_ingest.connectors.whatsapp.changes import normalised
 from im_ingest.connectors.whatsapp.split import records
 from im_ingest.graph_api import DEFAULT_URL, GraphApi
@@ -110,6 +110,7 @@ class WhatsApp(Connector[Settings], Webhook, Downloads, Checks, Subscribes):
             yield Step("token", ok=False, todo=_todo(error))
             return
         yield Step("token", ok=True)
+        yield await meta_app.webhook(host, api, self.settings.app_secrets[0], PRODUCT, ("messages",))
         if not self.settings.business_account:
             todo = "set `business_account` to let the app be subscribed to it, and to see here whether it is"
             yield Step("subscription", ok=True, todo=todo)

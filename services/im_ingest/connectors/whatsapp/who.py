@@ -84,7 +84,7 @@ def _claims(known: Ids) -> tuple[Claim, ...]:
 
 def us(metadata: Metadata | None) -> Party:
     """Our number, whoever wrote from it."""
-    number = (metadata.display_phone_number if metadata else "").replace(" ", "")
+    number = "".join(c for c in (metadata.display_phone_number if metadata else "") if c.isdecimal())
     claims = (phone(number),) if NUMBER.fullmatch(number) else ()
     return Party(claims=claims, kind="agent", is_us=True)
 
