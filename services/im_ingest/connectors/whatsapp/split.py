@@ -12,6 +12,8 @@ from im_ingest.meta import Item, Json
 from onethread.connector import Raw
 
 LISTS = ("messages", "statuses", "message_echoes", "calls", "user_preferences", "user_id_update", "state_sync")
+MOST = 5
+"""Contacts that go with one element; it names one or two people."""
 DAMAGED = (msgspec.MsgspecError, UnicodeError, RecursionError)
 Value = Mapping[str, Any]
 
@@ -47,13 +49,11 @@ def _records(change: _Change, about: dict[str, str]) -> Iterator[Raw]:
 
 
 def _elements(value: Json) -> Iterator[Value]:
-    contacts = _list(value, "contacts")
+    contacts = _Contacts(_list(value, "contacts"))
     for name in LISTS:
         for element in _list(value, name):
-            if name == "calls":
-                yield {"contacts": _named(contacts, element), name: [_without_session(element)]}
-            else:
-                yield {"contacts": _named(contacts, element), name: [element]}
+            kept = _without_session(element) if name == "calls" else element
+            yield {"contacts": contacts.of(element), name: [kept]}
 
 
 def _history(value: Json) -> Iterator[Value]:
@@ -73,19 +73,32 @@ def _list(value: Json, name: str) -> list[msgspec.Raw]:
     return msgspec.json.decode(value[name], type=list[msgspec.Raw]) if name in value else []
 
 
-def _named(contacts: list[msgspec.Raw], element: msgspec.Raw) -> list[msgspec.Raw]:
-    """Those that the element names, so that a thousand messages do not carry a thousand contacts each."""
-    if len(contacts) < 2:
-        return contacts
-    try:
-        ids = _words(element)
-        return [contact for contact in contacts if ids & _words(contact)]
-    except DAMAGED:
-        return []
+class _Contacts:
+    """The contacts of a change, by each of their ids: a thousand messages do not carry a thousand contacts each."""
+
+    def __init__(self, contacts: list[msgspec.Raw]) -> None:
+        self._all = contacts
+        self._by_id: dict[str, list[int]] = {}
+        for place, contact in enumerate(contacts if len(contacts) > 1 else ()):
+            for word in _words(contact):
+                places = self._by_id.setdefault(word, [])
+                if len(places) < MOST:
+                    places.append(place)
+
+    def of(self, element: msgspec.Raw) -> list[msgspec.Raw]:
+        """Those that an element names; the only one, whomever it names."""
+        if len(self._all) < 2:
+            return self._all
+        places = {place for word in _words(element) for place in self._by_id.get(word, ())}
+        return [self._all[place] for place in sorted(places)[:MOST]]
 
 
 def _words(part: msgspec.Raw) -> set[str]:
-    fields: dict[str, Any] = msgspec.json.decode(part, type=dict[str, Any])
+    """The words of its fields; of what is damaged, none."""
+    try:
+        fields: dict[str, Any] = msgspec.json.decode(part, type=dict[str, Any])
+    except DAMAGED:
+        return set()
     return {value for value in fields.values() if isinstance(value, str) and value}
 
 
@@ -94,5 +107,5 @@ def _without_session(call: msgspec.Raw) -> Any:
     try:
         fields = msgspec.json.decode(call, type=Json)
     except DAMAGED:
-        return {"damaged": True}
+        return call  # no call, so nobody reads it
     return {name: value for name, value in fields.items() if name != "session"}
