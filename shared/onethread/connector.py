@@ -20,13 +20,13 @@ import httpx
 import msgspec
 from pydantic import BaseModel, SecretStr
 
-from onethread.errors import Misconfigured, Poison, Rejected, Retryable
+from onethread.errors import Misconfigured, Poison, Rejected, Retryable, Unauthorised
 from onethread.event import Attachment, Body, Event, Party
 
 __all__ = [
     "Answer", "Checks", "Connector", "DeepLinks", "Downloads", "Host", "Keys", "Lookups", "Media", "Misconfigured", "Mounted",
     "Outbound", "Page", "Poison", "Polling", "Raw", "Rejected", "Request", "Retryable", "Sends", "Sent", "Step", "Stream",
-    "Subscribes", "Token", "Wake", "WebSocket", "Webhook", "fingerprint", "signed", "utc",
+    "Subscribes", "Token", "Unauthorised", "Wake", "WebSocket", "Webhook", "fingerprint", "signed", "utc",
 ]  # fmt: skip
 
 S = TypeVar("S", bound=BaseModel)
@@ -158,7 +158,7 @@ class Host(Protocol):
     since: datetime | None
     """Where to begin while the cursor is None; None: now."""
     hint: str
-    """That of the Wake behind this fetch."""
+    """That of the Wake behind this fetch, and behind those that go on where it ended with `more`."""
 
     def now(self) -> datetime:
         """The clock."""

@@ -3,6 +3,7 @@
 OnethreadError
 ├── Rejected       the caller is at fault: refuse (401, 413, …), store nothing
 ├── Retryable      works later: 503 + Retry-After, back off, keep the cursor
+│   └── Unauthorised   with a new token, perhaps; three in a row need a person
 ├── Poison         never works: dead letter confirmed first, then go on
 ├── Misconfigured  a person must act: the state says what to do
 └── Conflict       the world moved between look and write: decide again
@@ -29,6 +30,13 @@ class Retryable(OnethreadError):
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
+
+
+class Unauthorised(Retryable):
+    """The provider refuses what we hold: the token is stale, or access was taken away. The host drops the token first.
+
+    HTTP clients raise it by 401 and 403; a connector raises it where the provider says so by a code of its own.
+    """
 
 
 class Unconfirmed(Retryable):

@@ -15,15 +15,11 @@ from typing import Any
 import httpx
 import websockets.exceptions
 
-from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Retryable
+from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Retryable, Unauthorised
 
 _WORKS_LATER = frozenset({408, 425, 429})
 _UNAUTHORISED = frozenset({401, 403})
 _LONGEST_WAIT = 24 * 3600.0
-
-
-class Unauthorised(Retryable):
-    """The provider says 401 or 403: the token is stale, or access was taken away."""
 
 
 class AccessRevoked(Unauthorised):

@@ -165,6 +165,8 @@ class _Poll:
             return
         metrics.FETCHES.add(self._channel.id, "ok")
         self._failures, self._ended = 0, not page.more
+        if page.more:
+            self._alarm.keep(lent.hint)  # what woke us is behind the rest of it, too
         await self._wait(page, connector.interval)
 
     async def _store(self, page: Page) -> None:

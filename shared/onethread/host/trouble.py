@@ -1,6 +1,6 @@
 """What a failure of a pull means: how long to wait, and what its state says. One table for polling and streams; no loop.
 
-401, 403          the token is dropped, once more at once; three in a row: `auth_required`
+Unauthorised      401, 403, or the provider's word for it: the token is dropped, once more at once; three in a row: `auth_required`
 a revoked grant   `auth_required` at once
 Misconfigured     `failing`, with what to do; again in five minutes
 bugs, Poison      `failing`; back-off
@@ -11,10 +11,10 @@ Retryable         back-off, or the provider's wait; `failing` after three in a r
 from datetime import timedelta
 
 from onethread import metrics
-from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
+from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable, Unauthorised
 from onethread.host.backoff import Backoff
 from onethread.host.channel import Channel
-from onethread.host.faults import AccessRevoked, Bug, Refused, Unauthorised, translated
+from onethread.host.faults import AccessRevoked, Bug, Refused, translated
 from onethread.host.ingest import Stopped
 from onethread.host.lent import Lender, Lent
 from onethread.host.standing import Standing

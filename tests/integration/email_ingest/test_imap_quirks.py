@@ -17,9 +17,8 @@ from pydantic import ValidationError
 from email_ingest.connectors.imap.connector import Imap
 from email_ingest.connectors.imap.settings import Settings
 from onethread.connector import Token
-from onethread.errors import Misconfigured, Poison, Retryable
+from onethread.errors import Misconfigured, Poison, Retryable, Unauthorised
 from onethread.event import Message
-from onethread.host.faults import Unauthorised
 
 USER = "support@example.com"
 START = '{"uidvalidity":7,"uid":2}'

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 import websockets.exceptions
 
-from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Retryable
+from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Retryable, Unauthorised
 from onethread.host.backoff import Backoff, Pace
-from onethread.host.faults import Bug, Refused, Unauthorised, of_status, translated
+from onethread.host.faults import Bug, Refused, of_status, translated
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 REQUEST = httpx.Request("GET", "https://api.example/botcanary/x?key=canary")

@@ -9,8 +9,7 @@ from typing import Any
 from imapclient.exceptions import IMAPClientError, LoginError, ProtocolError
 
 from email_ingest.connectors.imap.settings import Settings
-from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
-from onethread.host.faults import Unauthorised
+from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable, Unauthorised
 
 BUSY = ("unavailable", "[limit]", "[inuse]", "temporar", "try again", "too many", "[serverbug]", "internal error")
 """How servers say that a refused login is not the password's fault (RFC 5530, and common words)."""
