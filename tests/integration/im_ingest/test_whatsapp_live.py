@@ -89,6 +89,38 @@ async def test_a_number_is_registered_heard_and_what_comes_again_changes_nothing
     assert {delivery.status for delivery in whatsapp.deliveries} == {200}
 
 
+async def test_what_comes_before_its_message_waits_for_it(whatsapp: WhatsAppServer, house: House) -> None:
+    channel = house._adds(connector(whatsapp))
+    edit = {"original_message_id": "wamid.LATE", "message": {"type": "text", "text": {"body": "Two kettles, please"}}}
+    early: list[dict[str, Any]] = [
+        {"type": "edit", "edit": edit},
+        {"type": "reaction", "reaction": {"message_id": "wamid.LATE", "emoji": "👍"}},
+        {"type": "reaction", "reaction": {"message_id": "wamid.LATE", "emoji": "❤️"}},
+        {"type": "revoke", "revoke": {"original_message_id": "wamid.GONE"}},
+    ]
+    async with house.running() as (replica,):
+        whatsapp.callback = replica.hook(channel)
+        for said_early in early:
+            whatsapp.message(said_early, MIA)
+            await whatsapp.confirmed()
+        await house.quiet()
+        assert await house.conversations() == []
+        whatsapp.message(
+            {"id": "wamid.LATE", "type": "text", "text": {"body": "A kettle, please"}, "timestamp": "1767225000"}, MIA
+        )
+        whatsapp.message(
+            {"id": "wamid.GONE", "type": "text", "text": {"body": "Never mind"}, "timestamp": "1767225001"}, MIA
+        )
+        await whatsapp.confirmed()
+        await house.quiet()
+    found = {one["kind"]: one for one in await lines(house)}
+    late, gone = (one for one in await lines(house) if one["kind"] == "message")
+    assert late["state"]["edited_at"]
+    assert [one["symbol"] for one in late["state"]["reactions"]] == ["❤️"]
+    assert gone["state"]["deleted_at"]
+    assert set(found) == {"message", "message.edited", "message.deleted", "reaction.added"}
+
+
 async def test_what_nobody_takes_is_sent_until_somebody_does(whatsapp: WhatsAppServer, house: House) -> None:
     channel = house._adds(connector(whatsapp))
     replica = Replica(house, "late")
