@@ -1,0 +1,1 @@
+"""WeChat Official Accounts: everything that only this provider needs. It knows no host and no store."""

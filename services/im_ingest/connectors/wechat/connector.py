@@ -1,0 +1,143 @@
+"""WeChat: messages that people write to an Official Account. It knows entrances and calls, no content."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Literal, Self
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from im_ingest import weixin
+from im_ingest.connectors.wechat.records import events, profile
+from im_ingest.connectors.wechat.scene import USER
+from im_ingest.weixin_api import Grant, WeixinApi, WeixinError
+from onethread.connector import (
+    Answer,
+    Checks,
+    Connector,
+    Downloads,
+    Host,
+    Lookups,
+    Media,
+    Raw,
+    Rejected,
+    Request,
+    Step,
+    Wake,
+    Webhook,
+)
+from onethread.errors import OnethreadError
+from onethread.event import Event
+
+ECHO = 128
+"""Characters that an echostr may have; it comes back as it is."""
+NO_SUCH_USER = frozenset({40003, 46004})
+TOLD = ("subscribe", "openid", "unionid", "language", "subscribe_time", "remark", "subscribe_scene")
+"""What is kept of a profile. WeChat tells names and pictures no longer (since December 2021)."""
+
+
+class Settings(BaseModel):
+    """One Official Account."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    account: str = Field(
+        pattern=r"^gh_[0-9A-Za-z]+$", description="Original ID of the account (gh_…), under Settings, Account info."
+    )
+    app_id: str = Field(pattern=r"^wx[0-9A-Za-z]+$", description="AppID, under Basic configuration.")
+    app_secret: SecretStr = Field(description="AppSecret, under Basic configuration.")
+    tokens: list[SecretStr] = Field(
+        min_length=1, description="Token of the server configuration; two while you rotate it, the new one first."
+    )
+    aes_keys: list[weixin.AesKey] = Field(
+        [], description="EncodingAESKey of the server configuration; two while you rotate it, the new one first."
+    )
+    mode: Literal["safe", "plain"] = Field(
+        "safe",
+        description="safe: only encrypted deliveries are taken (safe and compatible mode at WeChat); plain: clear ones, too.",
+    )
+    api_url: str = Field("https://api.weixin.qq.com", description="The API's server; another region has another one.")
+
+    @model_validator(mode="after")
+    def _safe_mode_has_a_key(self) -> Self:
+        if self.mode == "safe" and not self.aes_keys:
+            raise ValueError("mode safe needs aes_keys")
+        return self
+
+
+class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks):
+    """One Official Account."""
+
+    name = network = "wechat"
+    answer_within = 5.0  # then WeChat hangs up, tries again, three times in all, and tells the person that we are away
+
+    def authenticate(self, request: Request) -> None:
+        if request.query.get("encrypt_type", "") == "aes":
+            weixin.authenticate(request, self.settings.tokens, "msg_signature", weixin.sealed_in(request.body))
+        elif self.settings.mode == "safe":
+            raise Rejected("the delivery is not encrypted: choose safe mode at WeChat, or set `mode` to plain")
+        else:
+            weixin.authenticate(request, self.settings.tokens, "signature")
+
+    def handshake(self, request: Request) -> Answer | None:
+        """The echostr is sent in clear, whatever the mode."""
+        if request.method != "GET" or "echostr" not in request.query:
+            return None
+        weixin.authenticate(request, self.settings.tokens, "signature")
+        echo = request.query["echostr"]
+        if not (echo.isascii() and echo.isalnum() and len(echo) <= ECHO):
+            raise Rejected("echostr is of a strange form")
+        return Answer(echo.encode())
+
+    def unpack(self, request: Request) -> Iterable[Raw | Wake]:
+        """In compatible mode a body holds both forms: the clear one, which nothing signs, is not looked at."""
+        body = request.body
+        if request.query.get("encrypt_type", "") == "aes":
+            body = weixin.opened(weixin.sealed_in(body), self.settings.aes_keys, self.settings.app_id)
+        receiver = weixin.fields(body).get("ToUserName", "")
+        yield Raw(body, account=receiver, media_type="text/xml")
+
+    def answer(self, request: Request) -> Answer:  # noqa: ARG002 -- answers all alike
+        """Anything else would be shown to the person."""
+        return Answer(b"success")
+
+    def normalize(self, raw: Raw) -> Iterable[Event]:
+        if raw.form == "user":
+            return (profile(raw.data, self.settings.account),)
+        return events(raw.data, self.settings.account)
+
+    async def download(self, host: Host, locator: str) -> Media:
+        return await self._api(host).media(locator, "application/json", "text/plain")
+
+    async def lookup(self, host: Host, locator: str) -> Sequence[Raw]:
+        """Union id and language of a person who follows the account."""
+        openid = locator.removeprefix(USER)
+        try:
+            found = await self._api(host).get("user/info", dict[str, Any], openid=openid)
+        except WeixinError as error:
+            if error.code in NO_SUCH_USER:
+                return ()
+            raise
+        told = {name: found[name] for name in TOLD if name in found}
+        return (Raw(msgspec.json.encode({**told, "openid": openid}), form="user", account=self.settings.account),)
+
+    async def check(self, host: Host) -> AsyncIterator[Step]:
+        api = self._api(host)
+        try:
+            await api.get("get_api_domain_ip", dict[str, Any])
+        except OnethreadError as error:
+            yield Step("token", ok=False, todo=str(error))
+            return
+        yield Step("token", ok=True)
+        try:
+            await api.get("user/get", dict[str, Any])
+        except OnethreadError as error:
+            yield Step("people", ok=False, todo=f"{error} Without it nobody is recognised at other accounts of yours.")
+        else:
+            yield Step("people", ok=True)
+        todo = "Plain deliveries can be forged by whoever saw one; choose safe mode at WeChat, and set `mode` to safe."
+        yield Step("encryption", ok=self.settings.mode == "safe", todo="" if self.settings.mode == "safe" else todo)
+
+    def _api(self, host: Host) -> WeixinApi:
+        given = {"appid": self.settings.app_id, "secret": self.settings.app_secret.get_secret_value()}
+        content = {"json": {"grant_type": "client_credential", **given}}
+        return WeixinApi(host, self.settings.api_url, "WeChat", Grant("POST", "stable_token", content))

@@ -1,0 +1,73 @@
+"""What people say to an Official Account, as messages. It knows no event of the platform."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from im_ingest.connectors.wechat.entities import Record
+from im_ingest.connectors.wechat.scene import Scene
+from onethread.connector import utc
+from onethread.errors import Poison
+from onethread.event import Attachment, AttachmentKind, Body, Event, Location, Message, Postback, WebLink
+
+KEPT = timedelta(days=3)
+"""How long WeChat keeps a file ("Getting temporary materials")."""
+FILES: dict[str, AttachmentKind] = {"image": "image", "voice": "voice", "video": "video", "shortvideo": "video"}
+TYPES = {"amr": "audio/amr", "speex": "audio/x-speex"}
+
+
+def said(here: Scene) -> Iterator[Event]:
+    """A message; a menu item that was tapped comes as its words, with its id."""
+    record = here.record
+    if record.menu_item:
+        yield here.event(here.message_id(), Postback(payload=record.menu_item, title=record.content))
+        return
+    content = CONTENT.get(record.msg_type, _unsupported)
+    yield here.event(here.message_id(), content(record))
+
+
+def _text(record: Record) -> Message:
+    return Message(body=Body(text=record.content))
+
+
+def _file(record: Record) -> Message:
+    """Voice may be kept twice: in 8 and, which people understand better, in 16 kHz."""
+    locator = record.media_id_16k or record.media_id
+    if not locator:
+        return _unsupported(record)
+    attachment = Attachment(
+        kind=FILES[record.msg_type],
+        media_type=TYPES.get(record.format.lower(), ""),
+        external_id=record.media_id,
+        locator=locator,
+        transcript=record.recognition,
+        expires_at=utc(record.create_time) + KEPT,
+    )
+    return Message(attachments=(attachment,))
+
+
+def _point(record: Record) -> Message:
+    return Message(location=point(record.location_x, record.location_y, record.label))
+
+
+def _link(record: Record) -> Message:
+    return Message(body=Body(text=record.description), links=(WebLink(url=record.url, title=record.title),))
+
+
+def _unsupported(record: Record) -> Message:
+    """A kind of a later version, with what words there are."""
+    return Message(body=Body(text=record.content or record.title), unsupported=record.msg_type)
+
+
+def point(lat: float | None, lon: float | None, label: str = "") -> Location:
+    """X is the latitude ("Receiving standard messages"). Raises Poison for a place outside the Earth."""
+    if lat is None or lon is None or not (-90 <= lat <= 90 and -180 <= lon <= 180):
+        raise Poison("a location outside the Earth")
+    return Location(lat=lat, lon=lon, address=label)
+
+
+CONTENT: dict[str, Callable[[Record], Message]] = {
+    "text": _text,
+    **dict.fromkeys(FILES, _file),
+    "location": _point,
+    "link": _link,
+}

@@ -1,0 +1,169 @@
+"""What WeChat and WeCom share at the entrance: signature, AES envelope, and XML from strangers. It knows no product.
+
+Sources: WeChat Developers, "Message encryption and decryption" (three modes, envelope, keys) and "Access guide" (signature); WeCom
+Developers, "Encryption and decryption scheme" (document 90968). The envelope is the same in both: AES-256-CBC, its IV the key's first
+half, padded in blocks of 32 bytes, over 16 random bytes, the length of the message, the message, and the id of whom it is for.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Annotated
+from xml.parsers import expat
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from pydantic import AfterValidator, SecretStr
+
+from onethread.connector import Rejected, Request, same, utc
+from onethread.errors import Poison
+
+WINDOW = 300
+"""Seconds that the signed time may be away. A delivery is tried three times, five seconds each."""
+
+TIME = re.compile(r"[0-9]{10}")
+KEY = re.compile(r"[A-Za-z0-9]{43}")
+
+LARGEST, DEEPEST, MOST = 1 << 20, 8, 5000
+"""Of an XML document: bytes, elements in one another, elements."""
+
+BLOCK, RANDOM, LENGTH = 32, 16, 4
+"""Of the envelope, in bytes: the padding's block, the random beginning, the length before the message."""
+
+
+def _encoding_aes_key(secret: SecretStr) -> SecretStr:
+    if not KEY.fullmatch(secret.get_secret_value()):
+        raise ValueError("an EncodingAESKey has 43 letters and digits")
+    return secret
+
+
+AesKey = Annotated[SecretStr, AfterValidator(_encoding_aes_key)]
+"""An EncodingAESKey: base64 of 32 bytes without its last character, `=`."""
+
+
+# --- signature ------------------------------------------------------------------------------------------------------
+
+
+def signature(token: str, *parts: str) -> str:
+    """SHA-1 over token and parts, sorted as bytes and put together. Parts are timestamp, nonce, and what is signed, if anything."""
+    ordered = sorted(part.encode("utf-8", "surrogatepass") for part in (token, *parts))
+    return hashlib.sha1(b"".join(ordered), usedforsecurity=False).hexdigest()  # both platforms define SHA-1
+
+
+def authenticate(request: Request, tokens: Iterable[SecretStr], parameter: str, *sealed: str) -> None:
+    """Whether `parameter` of the query is a signature of ours, and of now. `sealed`: the ciphertext, where it is signed."""
+    given, time, nonce = (request.query.get(name, "") for name in (parameter, "timestamp", "nonce"))
+    matches = [
+        same(given, signature(token.get_secret_value(), time, nonce, *sealed)) and bool(token.get_secret_value())
+        for token in tokens
+    ]
+    if not any(matches):
+        raise Rejected(f"{parameter} is not one by any of `tokens`")
+    if not TIME.fullmatch(time) or abs((request.arrived_at - utc(int(time))).total_seconds()) > WINDOW:
+        raise Rejected("timestamp is more than five minutes away")
+
+
+# --- envelope -------------------------------------------------------------------------------------------------------
+
+
+def sealed_in(body: bytes) -> str:
+    """The ciphertext of a body. Raises Rejected for a body that is none of theirs."""
+    try:
+        return fields(body)["Encrypt"]
+    except (Poison, KeyError) as error:
+        raise Rejected("the body holds no Encrypt") from error
+
+
+def opened(sealed: str, keys: Iterable[SecretStr], receiver: str) -> bytes:
+    """The message inside. `receiver`: our app's or corporation's id, which must be in it. Raises Poison, saying what to change.
+
+    Only for what is signed: who could try ciphertexts would learn from the answers what is in them.
+    """
+    try:
+        data = base64.b64decode(sealed, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Poison("Encrypt is no base64") from error
+    contents = [content for key in keys if (content := _content(data, key)) is not None]
+    if not contents:
+        raise Poison("no key opens it: put the platform's EncodingAESKey in front of `aes_keys`")
+    for message, whom in contents:
+        if same(whom.decode("utf-8", "replace"), receiver):
+            return message
+    raise Poison("it is for another app or corporation than the settings name")
+
+
+def _content(data: bytes, key: SecretStr) -> tuple[bytes, bytes] | None:
+    """Message and receiver; None where this key does not open it."""
+    if not data or len(data) % (algorithms.AES.block_size // 8):
+        return None
+    secret = base64.b64decode(key.get_secret_value() + "=")
+    decryptor = Cipher(algorithms.AES(secret), modes.CBC(secret[:16])).decryptor()
+    plain = decryptor.update(data) + decryptor.finalize()
+    padding = plain[-1]
+    if not 1 <= padding <= BLOCK or plain[-padding:] != bytes([padding]) * padding:
+        return None
+    inside = plain[RANDOM:-padding]
+    end = LENGTH + int.from_bytes(inside[:LENGTH], "big")
+    if len(inside) < LENGTH or end > len(inside):
+        return None
+    return inside[LENGTH:end], inside[end:]
+
+
+# --- XML ------------------------------------------------------------------------------------------------------------
+
+
+def fields(document: bytes) -> dict[str, str]:
+    """The text of every element that holds no other, by its path below the root: "Content", "ScanCodeInfo.ScanResult".
+
+    Raises Poison for what is no XML, is too large, brings a document type (so there are no entities but XML's own five), or says a
+    field twice. Of lists of elements the first of each name is given.
+    """
+    if len(document) > LARGEST:
+        raise Poison("XML of more than a megabyte")
+    reader = _Reader()
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _no_doctype
+    parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
+    parser.CharacterDataHandler = reader.text
+    try:
+        parser.Parse(document, True)  # noqa: FBT003 -- expat takes no keywords
+    except expat.ExpatError as error:
+        raise Poison(f"no XML: {expat.ErrorString(error.code)}") from error
+    return reader.found
+
+
+def _no_doctype(*_: object) -> None:
+    raise Poison("XML with a document type")
+
+
+class _Reader:
+    """Collects what expat reports."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._elements = 0
+        self._leaf = False
+
+    def start(self, name: str, _: dict[str, str]) -> None:
+        self._path.append(name)
+        self._elements += 1
+        if len(self._path) > DEEPEST or self._elements > MOST:
+            raise Poison("XML that is too deep, or of too many elements")
+        self._leaf = True
+        self._text.clear()
+
+    def text(self, data: str) -> None:
+        self._text.append(data)
+
+    def end(self, _: str) -> None:
+        depth, name = len(self._path), ".".join(self._path[1:])
+        self._path.pop()
+        if self._leaf and depth > 1:
+            if depth == 2 and name in self.found:
+                raise Poison(f"XML that says {name} twice")
+            self.found.setdefault(name, "".join(self._text))
+        self._leaf = False
