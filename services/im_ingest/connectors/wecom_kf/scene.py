@@ -1,0 +1,68 @@
+"""An item with both sides: what every event made of it shares. It knows nothing of what was said."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from im_ingest.connectors.wecom_kf.entities import Item
+from onethread.connector import utc
+from onethread.event import AnyFact, Claim, Event, Party
+
+CUSTOMER = "customer:"
+"""Before the external user id, the locator of a look-up."""
+STAFF = 5
+"""Origin of what colleagues write in WeCom."""
+
+
+class Scene(NamedTuple):
+    """An item; `corp`: whose it is. Of an event, account and customer are inside it."""
+
+    item: Item
+    corp: str
+
+    @property
+    def account(self) -> str:
+        """The customer-service account."""
+        return self.item.open_kfid or (self.item.event.open_kfid if self.item.event else "")
+
+    @property
+    def customer(self) -> str:
+        """The external user id."""
+        return self.item.external_userid or (self.item.event.external_userid if self.item.event else "")
+
+    def event(
+        self,
+        external_id: str,
+        fact: AnyFact,
+        *,
+        ours: bool = False,
+        servicer: str = "",
+        look_up: bool = True,
+        **fields: Any,
+    ) -> Event:
+        """An event in the chat of a customer with an account. `ours`: one of us did it, `servicer` if WeCom says who."""
+        account, customer = self.account, self.customer
+        bare = Event(
+            external_id,
+            fact,
+            external_thread_id=f"{account}/{customer}" if customer else "",
+            sender=_party(customer, self.corp),
+            received_at=utc(self.item.send_time),
+            reply_context={"open_kfid": account, "external_userid": customer} if customer else {},
+            lookups=(f"{CUSTOMER}{customer}",) if customer and look_up and not ours else (),
+            **fields,
+        )
+        if not ours:
+            return bare
+        claims = (Claim("wecom_user", servicer, scope=self.corp),) if servicer else ()
+        us, them = Party(claims=claims, kind="agent", is_us=True), (bare.sender,) if customer else ()
+        return msgspec.structs.replace(bare, sender=us, recipients=them, direction="outbound", echo=True)
+
+
+def person(external_userid: str, corp: str) -> Claim:
+    """The same at all accounts of one corporation."""
+    return Claim("wecom_external_userid", external_userid, scope=corp)
+
+
+def _party(customer: str, corp: str) -> Party:
+    return Party(claims=(person(customer, corp),)) if customer else Party(kind="anonymous")
