@@ -9,7 +9,8 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Annotated
 from xml.parsers import expat
 
@@ -27,6 +28,9 @@ KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 LARGEST, DEEPEST, MOST = 1 << 20, 8, 5000
 """Of an XML document: bytes, elements in one another, elements."""
+
+ORDER, TOGETHER = "order", 100
+"""Of records of one second: where `about` says which came first, and how many of a page are told apart."""
 
 BLOCK, RANDOM, LENGTH = 32, 16, 4
 """Of the envelope, in bytes: the padding's block, the random beginning, the length before the message."""
@@ -108,6 +112,25 @@ def _content(data: bytes, key: SecretStr) -> tuple[bytes, bytes] | None:
     if len(inside) < LENGTH or end > len(inside):
         return None
     return inside[LENGTH:end], inside[end:]
+
+
+# --- time ---
+
+
+def order(second: str, seen: datetime, place: int = 0) -> dict[str, str]:
+    """For `Raw.about`: milliseconds that keep the order in which records of one second were seen. The platforms tell seconds only.
+
+    `seen`: when it came; `place`: among the records of one second that came together. "{}" for what is no time.
+    """
+    if not TIME.fullmatch(second):
+        return {}
+    late = (seen - utc(int(second))) // timedelta(milliseconds=1)
+    return {ORDER: str(min(max(late, 0), 999 - TOGETHER) + min(place, TOGETHER))}
+
+
+def moment(second: int, about: Mapping[str, str]) -> datetime:
+    """A time of the platform's, with `order`. Raises Poison for what no calendar holds."""
+    return utc(second) + timedelta(milliseconds=int(about.get(ORDER, "0")))
 
 
 # --- XML ------------------------------------------------------------------------------------------------------------

@@ -93,8 +93,9 @@ class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks):
         body = request.body
         if request.query.get("encrypt_type", "") == "aes":
             body = weixin.opened(weixin.sealed_in(body), self.settings.aes_keys, self.settings.app_id)
-        receiver = weixin.fields(body).get("ToUserName", "")
-        yield Raw(body, account=receiver, media_type="text/xml")
+        found = weixin.fields(body)
+        about = weixin.order(found.get("CreateTime", ""), request.arrived_at)
+        yield Raw(body, account=found.get("ToUserName", ""), about=about, media_type="text/xml")
 
     def answer(self, request: Request) -> Answer:  # noqa: ARG002 -- answers all alike
         """Anything else would be shown to the person."""
@@ -103,7 +104,7 @@ class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks):
     def normalize(self, raw: Raw) -> Iterable[Event]:
         if raw.form == "user":
             return (profile(raw.data, self.settings.account),)
-        return events(raw.data, self.settings.account)
+        return events(raw, self.settings.account)
 
     async def download(self, host: Host, locator: str) -> Media:
         return await self._api(host).media(locator, "application/json", "text/plain")

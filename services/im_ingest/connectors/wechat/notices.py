@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 from im_ingest.connectors.wechat.messages import point
 from im_ingest.connectors.wechat.scene import Scene
-from onethread.connector import utc
 from onethread.errors import Poison
 from onethread.event import (
     ContactSubscribed,
@@ -104,7 +103,7 @@ def _told(here: Scene) -> Event:
 def _sent_to_many(here: Scene) -> Event:
     """Of a message to many: it has no reader of its own. The sender that is named is WeChat's own machine."""
     fact = _receipt(here, "sent" if here.record.status in SENT else "failed")
-    return Event(fact.target, fact, revision=fact.status, received_at=utc(here.record.create_time))
+    return Event(fact.target, fact, revision=fact.status, received_at=here.at)
 
 
 def _receipt(here: Scene, status: str) -> Receipt:

@@ -11,17 +11,19 @@ from im_ingest.connectors.wechat.entities import User, read
 from im_ingest.connectors.wechat.messages import said
 from im_ingest.connectors.wechat.notices import happened
 from im_ingest.connectors.wechat.scene import Scene, person
+from im_ingest.weixin import moment
+from onethread.connector import Raw
 from onethread.errors import Poison
 from onethread.event import Claim, Contact, Event, Party
 from onethread.identity import digest
 
 
-def events(data: bytes, account: str) -> Iterator[Event]:
+def events(raw: Raw, account: str) -> Iterator[Event]:
     """The event of one record. Raises Poison and msgspec's errors for what is none."""
-    record = read(data)
+    record = read(raw.data)
     if not record.from_user_name or not record.msg_type:
         raise Poison("a record that names no sender, or no kind")
-    here = Scene(record, account)
+    here = Scene(record, account, moment(record.create_time, raw.about))
     return happened(here) if record.msg_type == "event" else said(here)
 
 

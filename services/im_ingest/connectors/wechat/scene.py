@@ -1,9 +1,9 @@
 """A record of an Official Account with who and when: what every event made of it shares. It knows nothing of what was said."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from im_ingest.connectors.wechat.entities import Record
-from onethread.connector import utc
 from onethread.event import AnyFact, Claim, Event, Party
 from onethread.identity import digest
 
@@ -12,20 +12,21 @@ USER = "user:"
 
 
 class Scene(NamedTuple):
-    """A record; `account`: whom it was written to."""
+    """A record; `account`: whom it was written to; `at`: when."""
 
     record: Record
     account: str
+    at: datetime
 
     def event(self, external_id: str, fact: AnyFact, *, look_up: bool = True, **fields: Any) -> Event:
-        """An event of this person. The time is that of WeChat's server, in seconds."""
+        """An event of this person."""
         openid = self.record.from_user_name
         return Event(
             external_id,
             fact,
             external_thread_id=openid,
             sender=Party(claims=(person(openid, self.account),)),
-            received_at=utc(self.record.create_time),
+            received_at=self.at,
             reply_context={"openid": openid},
             lookups=(f"{USER}{openid}",) if look_up else (),
             **fields,

@@ -1,6 +1,8 @@
 """WeCom customer service: a notice says that there is something, and messages are pulled. It knows entrances and calls, no content."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -72,6 +74,10 @@ class _Synced(msgspec.Struct):
     msg_list: list[msgspec.Raw] = []
 
 
+class _Timed(msgspec.Struct):
+    send_time: int
+
+
 class _Customers(msgspec.Struct):
     customer_list: list[dict[str, Any]] = []
 
@@ -137,7 +143,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
                 raise
             found = await api.post("kf/sync_msg", _Synced, **asked)  # the notice's token lasts ten minutes
         moved = found.next_cursor not in {"", cursor}
-        records = [Raw(_without_codes(bytes(item))) for item in found.msg_list]
+        records = list(_in_order(found.msg_list, host.now()))
         return Page(records, cursor=found.next_cursor or cursor, more=bool(found.has_more) and moved)
 
     def normalize(self, raw: Raw) -> Iterable[Event]:
@@ -147,7 +153,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
             case "customer":
                 return (profile(raw.data, self.settings.account),)
             case _:
-                return events(raw.data, self.settings.account)
+                return events(raw, self.settings.account)
 
     # --- calls ---
 
@@ -185,6 +191,19 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
     def _api(self, host: Host) -> WeixinApi:
         query = {"corpid": self.settings.account, "corpsecret": self.settings.secret.get_secret_value()}
         return WeixinApi(host, self.settings.api_url, "WeCom", Grant("GET", "gettoken", {"params": query}))
+
+
+def _in_order(items: Sequence[msgspec.Raw], now: datetime) -> Iterator[Raw]:
+    """Each item as a record that knows its place among those of its second."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        data = _without_codes(bytes(item))
+        try:
+            second = str(msgspec.json.decode(data, type=_Timed).send_time)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            second = ""  # no record, which whoever reads it sets aside alone
+        yield Raw(data, about=weixin.order(second, now, seen[second]))
+        seen[second] += 1
 
 
 def _without_codes(data: bytes) -> bytes:

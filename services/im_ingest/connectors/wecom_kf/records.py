@@ -11,18 +11,19 @@ from im_ingest.connectors.wecom_kf.entities import Customer, Item
 from im_ingest.connectors.wecom_kf.messages import content, rest
 from im_ingest.connectors.wecom_kf.notices import happened
 from im_ingest.connectors.wecom_kf.scene import STAFF, Scene, person
-from onethread.connector import utc
+from im_ingest.weixin import moment
+from onethread.connector import Raw, utc
 from onethread.errors import Poison
 from onethread.event import Claim, Contact, Event, Party, Postback, Unknown
 from onethread.identity import digest
 
 
-def events(data: bytes, corp: str) -> Iterator[Event]:
+def events(raw: Raw, corp: str) -> Iterator[Event]:
     """The event of one item. msgspec's errors mean that it is none."""
-    item = msgspec.json.decode(data, type=Item)
+    item = msgspec.json.decode(raw.data, type=Item)
     if not item.msgid or not item.msgtype:
         raise Poison("an item without id or kind")
-    here = Scene(item, corp)
+    here = Scene(item, corp, moment(item.send_time, raw.about))
     return happened(here) if item.msgtype == "event" else _said(here)
 
 

@@ -1,11 +1,11 @@
 """An item with both sides: what every event made of it shares. It knows nothing of what was said."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from im_ingest.connectors.wecom_kf.entities import Item
-from onethread.connector import utc
 from onethread.event import AnyFact, Claim, Event, Party
 
 CUSTOMER = "customer:"
@@ -15,10 +15,11 @@ STAFF = 5
 
 
 class Scene(NamedTuple):
-    """An item; `corp`: whose it is. Of an event, account and customer are inside it."""
+    """An item; `corp`: whose it is; `at`: when. Of an event, account and customer are inside it."""
 
     item: Item
     corp: str
+    at: datetime
 
     @property
     def account(self) -> str:
@@ -47,7 +48,7 @@ class Scene(NamedTuple):
             fact,
             external_thread_id=f"{account}/{customer}" if customer else "",
             sender=_party(customer, self.corp),
-            received_at=utc(self.item.send_time),
+            received_at=self.at,
             reply_context={"open_kfid": account, "external_userid": customer} if customer else {},
             lookups=(f"{CUSTOMER}{customer}",) if customer and look_up and not ours else (),
             **fields,
