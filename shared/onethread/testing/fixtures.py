@@ -4,7 +4,7 @@
 
     {"raw": {"json": … | "text": "…" | "data_base64": "…", "form": "", "account": "", "about": {}, "media_type": "…"}}
     {"request": {"method": "POST", "path": "", "query": {}, "headers": {}, "json": … | "body": "…" | "body_base64": "…",
-                 "arrived_at": "2026-01-01T00:00:00Z"}}
+                 "arrived_at": "2026-01-01T00:00:00Z", "keys": {}}}
 
 Either may add `"settings": {…}`, over those of `fixtures/settings.json`, which hold for all cases of the folder. The output
 is a list of events, defaults omitted; `{"error": "Poison"}` in place of what was refused. A whole request gives `{"error": "Rejected", "status": 401}`
@@ -61,11 +61,13 @@ class RequestInput(msgspec.Struct, forbid_unknown_fields=True):
     body: str | None = None
     body_base64: str | None = None
     arrived_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    keys: dict[str, str] = {}
 
     def request(self) -> Request:
-        """As the connector gets it."""
+        """As the connector gets it, with the `keys` that `Keys.load_key` would have fetched."""
         body = _bytes(self.json, self.body, self.body_base64)
-        return Request(self.method, self.url, self.path, self.query, self.headers, body, self.arrived_at)
+        keys = {name: key.encode() for name, key in self.keys.items()}
+        return Request(self.method, self.url, self.path, self.query, self.headers, body, self.arrived_at, keys)
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True):

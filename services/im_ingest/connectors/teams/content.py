@@ -1,0 +1,197 @@
+"""What a message says, as the fields of `message`. It knows no time and no kind of activity."""
+
+import html
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from im_ingest.connectors.teams.entities import (
+    Activity,
+    Attachment,
+    ClientInfo,
+    FileInfo,
+    Mention,
+    Quoted,
+    QuotedReply,
+)
+from im_ingest.connectors.teams.markup import Quotation, quotation
+from im_ingest.connectors.teams.who import Us, party, tenant_of
+from onethread.event import Attachment as File
+from onethread.event import AttachmentKind, Body, Content, Quote
+from onethread.event import Mention as Named
+
+C = TypeVar("C", bound=Content)
+E = TypeVar("E")
+
+FILE = "application/vnd.microsoft.teams.file.download.info"
+HTML = "text/html"
+WITH_TOKEN = "token:"  # noqa: S105 -- a mark
+"""Before the address of a picture in the text, which wants the bot's token."""
+ENDINGS: dict[str, AttachmentKind] = {
+    **dict.fromkeys(("jpg", "jpeg", "png", "gif", "webp", "heic", "bmp", "tiff"), "image"),
+    **dict.fromkeys(("mp4", "mov", "webm", "mkv", "avi"), "video"),
+    **dict.fromkeys(("mp3", "wav", "m4a", "ogg", "aac", "flac"), "audio"),
+}
+MEDIA: dict[str, AttachmentKind] = {"image": "image", "video": "video", "audio": "audio"}
+READABLE = ("title", "subtitle", "text", "value", "altText")
+"""Where cards keep words."""
+DEEPEST = 12
+
+
+class Parts(NamedTuple):
+    """The entities and the HTML of a message, read."""
+
+    mentions: tuple[Mention, ...]
+    device: ClientInfo | None
+    quote: Quotation | None
+    html: str
+
+
+def parts(activity: Activity) -> Parts:
+    """What is said beside the text."""
+    bodies = [one.content for one in activity.attachments or () if one.content_type == HTML]
+    markup = next((body for body in bodies if isinstance(body, str)), "")
+    told = next(iter(_entities(activity, "quotedReply", QuotedReply)), None)
+    return Parts(
+        tuple(_entities(activity, "mention", Mention)),
+        next(iter(_entities(activity, "clientInfo", ClientInfo)), None),
+        _quotation(told.quoted_reply) if told and told.quoted_reply.message_id else quotation(markup),
+        markup,
+    )
+
+
+def content(kind: type[C], activity: Activity, us: Us, chat: str) -> C:
+    """The whole message. `chat`: what its id, and that of what it answers, begin with."""
+    said = parts(activity)
+    full = _words(activity, said, us)
+    text = _without_quote(full, said.quote)
+    files, shown = tuple(_files(activity)), list(_cards(activity))
+    body = Body(
+        text=text or "\n".join(words for _, words in shown if words),
+        text_full=full if text and full != text else "",
+        html=said.html,
+    )
+    return kind(
+        body=body,
+        attachments=files,
+        quote=_quote(activity, said.quote, chat),
+        mentions=tuple(_named(each, activity, us) for each in said.mentions),
+        unsupported=_unsupported(body, files, shown),
+    )
+
+
+def _entities(activity: Activity, name: str, kind: type[E]) -> Iterator[E]:
+    for raw in activity.entities or ():
+        if msgspec.json.decode(raw, type=_Typed).type == name:
+            yield msgspec.json.decode(raw, type=kind)
+
+
+class _Typed(msgspec.Struct):
+    """What kind of entity it is."""
+
+    type: str = ""
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _words(activity: Activity, said: Parts, us: Us) -> str:
+    """The text without the mention of the bot that a bot needs to hear anything at all; other people keep their names."""
+    text = activity.text or ""
+    for mention in said.mentions:
+        if mention.text:
+            name = "" if us.is_bot(mention.mentioned) else f"@{mention.mentioned.name or ''}"
+            text = text.replace(mention.text, name, 1)
+    return html.unescape(text).replace("\xa0", " ").strip()
+
+
+def _named(mention: Mention, activity: Activity, us: Us) -> Named:
+    return Named(party=party(mention.mentioned, us, tenant_of(activity)), is_us=us.owns(mention.mentioned))
+
+
+def _quotation(told: Quoted) -> Quotation:
+    return Quotation(told.message_id or "", told.sender_name or "", told.preview or "")
+
+
+def _without_quote(text: str, quote: Quotation | None) -> str:
+    """The new words: some clients begin the text with what is quoted, under its sender's name."""
+    if quote is None or not quote.text:
+        return text
+    head, found, tail = text.partition(quote.text)
+    return tail.strip() if found and head.strip() in {"", quote.sender} and tail.strip() else text
+
+
+def _quote(activity: Activity, quote: Quotation | None, chat: str) -> Quote | None:
+    """What is quoted; in a channel, else, the message that the thread is about."""
+    if quote is not None and quote.id:
+        return Quote(external_id=f"{chat}:{quote.id}", text=quote.text)
+    _, _, root = (activity.conversation.id if activity.conversation else "").partition(";messageid=")
+    return Quote(external_id=f"{chat}:{root}") if root and root != activity.id else None
+
+
+# --- files and cards -------------------------------------------------------------------------------------------------
+
+
+def _files(activity: Activity) -> Iterator[File]:
+    for each in activity.attachments or ():
+        main = each.content_type.partition("/")[0]
+        if each.content_type == FILE:
+            yield _shared(each, msgspec.convert(each.content or {}, FileInfo))
+        elif main in MEDIA and each.content_url:
+            media_type = "" if "*" in each.content_type else each.content_type
+            locator = _locator(each.content_url, activity.service_url or "")
+            yield File(kind=MEDIA[main], filename=each.name or "", media_type=media_type, locator=locator)
+
+
+def _shared(attachment: Attachment, info: FileInfo) -> File:
+    """A file of somebody's drive; its address holds what opens it."""
+    name = attachment.name or ""
+    ending = (info.file_type or name.rpartition(".")[2]).casefold()
+    return File(
+        kind=ENDINGS.get(ending, "file"),
+        filename=name,
+        external_id=info.unique_id or "",
+        locator=info.download_url or "",
+        status="pending" if info.download_url else "reference",
+    )
+
+
+def _locator(url: str, service: str) -> str:
+    """Only the very server that the Bot Connector's token vouches for gets ours."""
+    return f"{WITH_TOKEN}{url}" if service and _origin(url) == _origin(service) else url
+
+
+def _origin(url: str) -> tuple[str, str]:
+    try:
+        return urlsplit(url)[:2]
+    except ValueError:
+        return ("", url)
+
+
+def _cards(activity: Activity) -> Iterator[tuple[str, str]]:
+    """Of each attachment that is neither file nor body: its type, and its words."""
+    for each in activity.attachments or ():
+        known = each.content_type in {FILE, HTML} or (each.content_type.partition("/")[0] in MEDIA and each.content_url)
+        if not known:
+            yield each.content_type or "attachment", "\n".join(_readable(each.content, DEEPEST))
+
+
+def _readable(node: Any, depth: int) -> Iterator[str]:
+    if not depth:
+        return
+    if isinstance(node, dict):
+        yield from (text for key in READABLE if isinstance(text := node.get(key), str) and text)
+        for key, inner in node.items():
+            if isinstance(key, str) and key not in {"actions", "data"}:
+                yield from _readable(inner, depth - 1)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _readable(inner, depth - 1)
+
+
+def _unsupported(body: Body, files: tuple[File, ...], shown: list[tuple[str, str]]) -> str:
+    """The provider's word for the first part that we cannot show; of a message without any part, "message"."""
+    hidden = next((kind for kind, words in shown if not words), "")
+    return hidden or ("" if body.text or files or shown else "message")

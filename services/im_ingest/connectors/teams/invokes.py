@@ -1,0 +1,73 @@
+"""What an entrance does with a whole activity before anybody reads it: whose it is, what is secret in it, what to answer.
+
+An activity of type `invoke` is answered in the HTTP response (Microsoft Learn, "Bot activity handlers in Teams: invoke activities", and
+"Universal Actions for Adaptive Cards: response format"). It knows no event.
+"""
+
+from typing import Any
+
+import msgspec
+
+from im_ingest.connectors.teams.entities import ChannelData, Conversation, Named
+from onethread.connector import Answer, Raw
+
+RECEIVED = "Received."
+ANSWERS: dict[str, dict[str, Any]] = {
+    "adaptiveCard/action": {
+        "statusCode": 200,
+        "type": "application/vnd.microsoft.activity.message",
+        "value": RECEIVED,
+    },
+    "task/fetch": {"task": {"type": "message", "value": RECEIVED}},
+    "task/submit": {"task": {"type": "message", "value": RECEIVED}},
+}
+"""What each kind of invoke wants to hear; the rest is content with an empty object."""
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    """Just enough of an activity to know whose it is and what it asks for."""
+
+    type: str
+    name: str | None = None
+    conversation: Conversation | None = None
+    channel_data: ChannelData | None = None
+
+    @property
+    def tenant(self) -> str:
+        """The tenant, "" where it says none."""
+        told = (self.channel_data or ChannelData()).tenant or Named()
+        return (told.id or (self.conversation.tenant_id if self.conversation else None) or "").lower()
+
+
+def record(body: bytes) -> Raw:
+    """The activity as a record, for its tenant, without secrets. msgspec's errors mean that it is none."""
+    envelope = msgspec.json.decode(body, type=_Envelope)
+    data = _without_secrets(body, envelope.name or "") if envelope.type == "invoke" else body
+    return Raw(data, account=envelope.tenant)
+
+
+def answer(body: bytes) -> Answer:
+    """What to answer once the activity is durable."""
+    try:
+        envelope = msgspec.json.decode(body, type=_Envelope)
+    except (ValueError, RecursionError):
+        return Answer()  # set aside; there is nobody to answer to
+    if envelope.type != "invoke":
+        return Answer()
+    said = ANSWERS.get(envelope.name or "", {})
+    return Answer(msgspec.json.encode(said), media_type="application/json")
+
+
+def _without_secrets(body: bytes, name: str) -> bytes:
+    """Sign-in hands over tokens and codes, a file consent an address that anyone can write to, an action perhaps a token."""
+    activity = msgspec.json.decode(body, type=dict[str, Any])
+    value = activity.get("value")
+    if name.startswith("signin/"):
+        activity["value"] = None
+    elif isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if key not in {"authentication", "state"}}
+        upload = kept.get("uploadInfo")
+        if isinstance(upload, dict):
+            kept["uploadInfo"] = {key: each for key, each in upload.items() if key != "uploadUrl"}
+        activity["value"] = kept
+    return msgspec.json.encode(activity)

@@ -1,0 +1,139 @@
+"""What people say and press in Teams: messages, edits, deletions, reactions, buttons. It knows nothing of members."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from im_ingest.connectors.teams.content import content, parts
+from im_ingest.connectors.teams.scene import Scene
+from onethread.event import (
+    Event,
+    Message,
+    MessageDeleted,
+    MessageEdited,
+    MessageRestored,
+    Postback,
+    Rating,
+    ReactionAdded,
+    ReactionRemoved,
+)
+
+SYMBOLS = {"like": "👍", "heart": "❤️", "laugh": "😆", "surprised": "😮", "sad": "😢", "angry": "😡"}
+"""The six reactions that have names; the others are called by their code point ("1f440_eyes")."""
+
+
+def said(here: Scene) -> Iterator[Event]:
+    """A message. What a button or a card sends comes as one, too, with its `value`."""
+    activity = here.activity
+    if activity.value is not None:
+        yield _pressed(here, activity.value, title=activity.text or "")
+        return
+    yield here.event(
+        here.message_id(activity.id), content(Message, activity, here.us, here.chat), channel_data=_rest(here)
+    )
+
+
+def changed(here: Scene) -> Iterator[Event]:
+    """An edit, or the end of a deletion."""
+    activity = here.activity
+    restored = activity.channel_data is not None and activity.channel_data.event_type == "undeleteMessage"
+    fact = MessageRestored() if restored else content(MessageEdited, activity, here.us, here.chat)
+    yield here.event(here.message_id(activity.id), fact, revision=here.stamp())
+
+
+def deleted(here: Scene) -> Iterator[Event]:
+    """Who deleted it may undo that, so one message can be deleted twice."""
+    yield here.event(here.message_id(here.activity.id), MessageDeleted(), revision=here.stamp())
+
+
+def reacted(here: Scene) -> Iterator[Event]:
+    """To a message of the bot; one activity may bring several."""
+    activity = here.activity
+    target = here.message_id(activity.reply_to_id)
+    actor = (activity.sender and (activity.sender.aad_object_id or activity.sender.id)) or ""
+    for each in dict.fromkeys(one.type for one in activity.reactions_removed or ()):
+        fact = ReactionRemoved(target=target, symbol=symbol(each))
+        yield here.event(f"{target}:{actor}:{each}", fact, revision=here.stamp())
+    for each in dict.fromkeys(one.type for one in activity.reactions_added or ()):
+        yield here.event(
+            f"{target}:{actor}:{each}", ReactionAdded(target=target, symbol=symbol(each)), revision=here.stamp()
+        )
+
+
+def invoked(here: Scene) -> Iterator[Event]:
+    """A button that waits for an answer, a dialogue, a thumb under a message."""
+    activity = here.activity
+    value = activity.value if isinstance(activity.value, dict) else {}
+    if activity.name == "message/submitAction" and value.get("actionName") == "feedback":
+        yield _rated(here, value.get("actionValue"))
+        return
+    action = value.get("action")
+    if isinstance(action, dict):  # adaptiveCard/action
+        yield _pressed(
+            here, action.get("data"), payload=str(action.get("verb") or ""), title=str(action.get("title") or "")
+        )
+        return
+    payload = action if isinstance(action, str) else activity.name or ""
+    yield _pressed(here, activity.value, payload=payload)
+
+
+def symbol(name: str) -> str:
+    """The emoji of a reaction; its name where that tells none."""
+    code = name.partition("_")[0]
+    if name in SYMBOLS:
+        return SYMBOLS[name]
+    try:
+        return "".join(chr(int(part, 16)) for part in code.split("-")) if "_" in name and code.isalnum() else name
+    except (ValueError, OverflowError):
+        return name
+
+
+def _pressed(here: Scene, value: Any, *, payload: str = "", title: str = "") -> Event:
+    activity = here.activity
+    target = here.message_id(activity.reply_to_id) if activity.reply_to_id else ""
+    values = {name: _text(each) for name, each in value.items()} if isinstance(value, dict) else {}
+    sent = payload or ("" if values or value is None else _text(value))
+    fact = Postback(payload=sent, title=title, target=target, values=values)
+    data = {"invoke": activity.name} if activity.name else {}
+    return here.event(here.own_id("postback"), fact, channel_data=data)
+
+
+def _rated(here: Scene, value: Any) -> Event:
+    given = value if isinstance(value, dict) else {}
+    reaction = str(given.get("reaction") or "")
+    target = here.message_id(here.activity.reply_to_id) if here.activity.reply_to_id else ""
+    fact = Rating(
+        score=1.0 if reaction == "like" else 0.0,
+        scale=1.0,
+        text=_feedback(given.get("feedback")),
+        target=target,
+    )
+    return here.event(here.own_id("feedback"), fact, channel_data={"reaction": reaction})
+
+
+def _feedback(given: Any) -> str:
+    """The words beside a thumb; they come as JSON in a text."""
+    if not isinstance(given, str):
+        return ""
+    try:
+        return msgspec.json.decode(given, type=_Feedback).words
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return given
+
+
+class _Feedback(msgspec.Struct):
+    """The form under a thumb."""
+
+    words: str = msgspec.field(name="feedbackText")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _rest(here: Scene) -> dict[str, Any]:
+    """What has no field of its own."""
+    device = parts(here.activity).device
+    found = {"importance": here.activity.importance, "platform": device.platform if device else None}
+    return {name: value for name, value in found.items() if value and value != "normal"}

@@ -1,0 +1,118 @@
+"""An activity with its sides and its place: what every event made of it shares. It knows nothing of what was said."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from im_ingest.connectors.teams.content import parts
+from im_ingest.connectors.teams.entities import Account, Activity, Conversation
+from im_ingest.connectors.teams.who import Us, party, tenant_of
+from onethread.errors import Poison
+from onethread.event import AnyFact, Event, Party, Place, PlaceKind
+from onethread.identity import digest
+
+MEMBER = "member:"
+"""Before service URL, conversation and person, the locator of a look-up."""
+PLACES: dict[str, PlaceKind] = {"personal": "direct", "groupChat": "group", "channel": "channel"}
+
+
+class Scene(NamedTuple):
+    """One activity."""
+
+    activity: Activity
+    us: Us
+    data: bytes
+
+    @property
+    def tenant(self) -> str:
+        """Whose directory its people are in."""
+        return tenant_of(self.activity) or self.us.tenant
+
+    @property
+    def chat(self) -> str:
+        """The chat or the channel, whatever the thread; message ids are unique in it."""
+        return self.conversation.id.partition(";")[0]
+
+    @property
+    def conversation(self) -> Conversation:
+        """Where it is. Raises Poison."""
+        if self.activity.conversation is None or not self.activity.conversation.id:
+            raise Poison("an activity without a conversation")
+        return self.activity.conversation
+
+    @property
+    def direct(self) -> bool:
+        """A chat of one person and the bot."""
+        return (self.conversation.conversation_type or "personal") == "personal"
+
+    def message_id(self, activity_id: str | None) -> str:
+        """Our id of a message of this chat. Raises Poison for none."""
+        if not activity_id:
+            raise Poison("an activity that names no message")
+        return f"{self.chat}:{activity_id}"
+
+    def own_id(self, what: str = "") -> str:
+        """The id of what is no message."""
+        own = self.activity.id or digest(self.data.decode("utf-8", "replace"))
+        return ":".join(filter(None, (self.chat, own, what)))
+
+    def stamp(self) -> str:
+        """What tells two changes of one message apart."""
+        return self.activity.timestamp or digest(self.data.decode("utf-8", "replace"))
+
+    def event(self, external_id: str, fact: AnyFact, *, revision: str = "", **fields: Any) -> Event:
+        """An event of this activity."""
+        here, account = self.activity, self.activity.sender or Account()
+        ours = self.us.owns(account)
+        sender = party(account, self.us, self.tenant, parts(here).device)
+        return Event(
+            external_id,
+            fact,
+            revision=revision,
+            external_thread_id=self.conversation.id,
+            place=self._place(),
+            direction="outbound" if ours else "inbound",
+            echo=ours,
+            sender=sender,
+            received_at=moment(here.timestamp),
+            reply_context=self._reply_context(),
+            lookups=() if ours else self._lookups(account, sender),
+            **fields,
+        )
+
+    def persons(self, accounts: Iterable[Account] | None) -> Iterable[tuple[Account, Party]]:
+        """Accounts that have an id, each with its party."""
+        return [(one, party(one, self.us, self.tenant)) for one in accounts or () if one.id or one.aad_object_id]
+
+    def _place(self) -> Place:
+        said, data = self.conversation, self.activity.channel_data
+        channel, team = (data.channel, data.team) if data else (None, None)
+        return Place(
+            id=self.chat,
+            kind=PLACES.get(said.conversation_type or "personal", "group"),
+            name=said.name or (channel.name if channel else None) or "",
+            space=(team.id if team else None) or "",
+        )
+
+    def _reply_context(self) -> dict[str, str]:
+        context = {"service_url": self.activity.service_url or "", "conversation": self.conversation.id}
+        return context if all(context.values()) else {}
+
+    def _lookups(self, account: Account, sender: Party) -> tuple[str, ...]:
+        if not (account.id and self.activity.service_url and sender.kind == "person"):
+            return ()
+        asked = [self.activity.service_url, self.conversation.id, account.id, self.tenant]
+        return (MEMBER + msgspec.json.encode(asked).decode(),)
+
+
+def moment(text: str | None) -> datetime | None:
+    """An ISO 8601 time; without a zone, it is UTC. Raises Poison for no time."""
+    if not text:
+        return None
+    try:
+        at = msgspec.convert(text, datetime)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError) as error:
+        raise Poison("a time that cannot be read") from error
