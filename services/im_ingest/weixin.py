@@ -26,6 +26,8 @@ WINDOW = 300
 TIME = re.compile(r"[0-9]{10}")
 KEY = re.compile(r"[A-Za-z0-9]{43}")
 
+CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
+
 LARGEST, DEEPEST, MOST = 1 << 20, 8, 5000
 """Of an XML document: bytes, elements in one another, elements."""
 
@@ -140,7 +142,8 @@ def fields(document: bytes) -> dict[str, str]:
     """The text of every element that holds no other, by its path below the root: "Content", "ScanCodeInfo.ScanResult".
 
     Raises Poison for what is no XML, is too large, brings a document type (so there are no entities but XML's own five), or says a
-    field twice. Of lists of elements the first of each name is given.
+    field twice. Of lists of elements the first of each name is given. Control characters, which XML forbids and people's words may
+    bring all the same, are left out.
     """
     if len(document) > LARGEST:
         raise Poison("XML of more than a megabyte")
@@ -151,7 +154,7 @@ def fields(document: bytes) -> dict[str, str]:
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler = reader.text
     try:
-        parser.Parse(document, True)  # noqa: FBT003 -- expat takes no keywords
+        parser.Parse(document.translate(None, CONTROLS), True)  # noqa: FBT003 -- expat takes no keywords
     except expat.ExpatError as error:
         raise Poison(f"no XML: {expat.ErrorString(error.code)}") from error
     return reader.found

@@ -282,6 +282,10 @@ def test_fields_are_read_by_their_path() -> None:
     assert weixin.fields(document.encode()) == {"A": " a <b>", "B": "", "C.D": "1", "C.E.D": "2"}
 
 
+def test_control_characters_do_not_cost_a_message() -> None:
+    assert weixin.fields(b"<xml><A>a\x00\x08\x1b\tb</A></xml>") == {"A": "a\tb"}
+
+
 BOMB = '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "&a{n - 1};&a{n - 1};">' for n in range(1, 9)) + "]>"
 
 
@@ -296,14 +300,15 @@ BOMB = '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "&a{n - 1};&a{
         "<xml>" * 9 + "</xml>" * 9,
         "<xml>" + "<a/>" * 5001 + "</xml>",
         "<xml>" + "a" * (1 << 20) + "</xml>",
-        "<xml>\x00</xml>",
+        "<\x00!DOCTYPE xml><xml/>",
+        "<xml>\ud800</xml>",
         "<xml><A>1</A>",
         "",
     ],
 )
 def test_hostile_xml_is_set_aside(document: str) -> None:
     with pytest.raises(Poison):
-        weixin.fields(document.encode())
+        weixin.fields(document.encode("utf-8", "surrogatepass"))
 
 
 def test_xml_that_is_no_utf_8_is_set_aside() -> None:

@@ -80,7 +80,7 @@ class Product(msgspec.Struct, frozen=True):
 
     product_id: str = ""
     title: str = ""
-    sales_price: str = ""
+    sales_price: str | int = ""
     shop_nickname: str = ""
 
 

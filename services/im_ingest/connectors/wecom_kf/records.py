@@ -20,7 +20,7 @@ from onethread.identity import digest
 
 def events(raw: Raw, corp: str) -> Iterator[Event]:
     """The event of one item. msgspec's errors mean that it is none."""
-    item = msgspec.json.decode(raw.data, type=Item)
+    item = msgspec.json.decode(raw.data, type=Item, strict=False)
     if not item.msgid or not item.msgtype:
         raise Poison("an item without id or kind")
     here = Scene(item, corp, moment(item.send_time, raw.about))
