@@ -1,6 +1,6 @@
 """A simulator of WeCom's customer service: notices that something is there, and `sync_msg` to pull it by. It knows no connector.
 
-Sources: WeCom Developers, documents 94670 (notices and messages), 94668 (accounts), 95149 (customers); see `weixin_server` for what both
+Sources: WeCom Developers, documents 94670 (notices and messages), 94661 (accounts), 94665 (links), "Getting customers' basic information"; see `weixin_server` for what both
 platforms share. Differences: a notice's token ends when it is told to, and calls without one are counted instead of timed.
 """
 
@@ -22,6 +22,8 @@ class WeComKfServer(WeixinServer):
         self.page, self.bare_calls = page, bare_calls
         self.accounts: dict[str, str] = {"wk00000001": "Shop"}
         """Name of each customer-service account."""
+        self.unmanaged: set[str] = set()
+        """Accounts that the app sees and may not read."""
         self.customers: dict[str, Json] = {}
         """What is told of customers, by external user id."""
         self.silent = False
@@ -81,16 +83,23 @@ class WeComKfServer(WeixinServer):
             case "kf/sync_msg":
                 return self._sync(parameters)
             case "kf/account/list":
-                return {
-                    "errcode": 0,
-                    "account_list": [{"open_kfid": id_, "name": name} for id_, name in self.accounts.items()],
-                }
+                begin, end = int(parameters["offset"]), int(parameters["offset"]) + int(parameters["limit"])
+                return {"errcode": 0, "account_list": self._listed()[begin:end]}
+            case "kf/add_contact_way":
+                url = f"https://work.weixin.qq.com/kf/{parameters['open_kfid']}?enc_scene=ENC{parameters['scene']}"
+                return {"errcode": 0, "url": url}
             case "kf/customer/batchget":
                 asked = parameters["external_userid_list"]
                 found = [{"external_userid": one, **self.customers[one]} for one in asked if one in self.customers]
                 strange = [one for one in asked if one not in self.customers]
                 return {"errcode": 0, "customer_list": found, "invalid_external_userid": strange}
         return refusal(40066, "invalid url")
+
+    def _listed(self) -> list[Json]:
+        return [
+            {"open_kfid": account, "name": name, "manage_privilege": account not in self.unmanaged}
+            for account, name in self.accounts.items()
+        ]
 
     def _sync(self, parameters: Json) -> Json:
         account, cursor, token = parameters.get("open_kfid"), parameters.get("cursor", ""), parameters.get("token", "")

@@ -1,7 +1,7 @@
 """What the simulators of WeChat and WeCom share: callback with its handshake, sealed deliveries, three attempts, access tokens, files.
 
 It knows no connector and no product. What it does was read in the platforms' documentation: WeChat Developers, "Message encryption and
-decryption", "Access guide", "Get stable access token"; WeCom Developers, documents 90968 (envelope), 90238 (callback), 91039 (token).
+decryption", "Access guide", "Get stable access token"; WeCom Developers, documents 90968 (envelope), 90930 (callback), 91039 (token).
 Differences: URLs may be plain http, and nobody's address is refused unless it is told to.
 """
 

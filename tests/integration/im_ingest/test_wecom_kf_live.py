@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from failures.house import Backend, House, built, said, until
+from pydantic import ValidationError
 
 from im_ingest.connectors.wecom_kf.connector import Settings, WeComKf
 from onethread.errors import Misconfigured, Retryable
@@ -244,20 +245,26 @@ async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> 
         async with RecordingHost(lent) as host:
             return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
 
-    assert await steps() == [("token", True, ""), ("accounts", True, "")]
-    wecom.accounts["wk00000002"] = "Service"
-    _, (_, ok, todo) = await steps()
-    assert (ok, "wk00000002 (Service)" in todo) == (True, True)
-    _, (_, ok, todo) = await steps(open_kfids=["wk00000009"])
+    link = "https://work.weixin.qq.com/kf/wk00000001?enc_scene=ENConethread"
+    assert await steps(contact_url=link) == [("token", True, ""), ("accounts", True, "")]
+    assert link in (await steps())[2][2]
+    wecom.accounts |= {f"wk1{number:07}": "Service" for number in range(150)}
+    _, (_, ok, todo), _ = await steps()
+    assert (ok, "wk10000149 (Service)" in todo) == (True, True)
+    _, (_, ok, todo), _ = await steps(open_kfids=["wk00000009"])
     assert (ok, "wk00000009" in todo) == (False, True)
+    wecom.unmanaged = {KF}
+    _, (_, ok, todo), _ = await steps()
+    assert (ok, KF in todo) == (False, True)
     wecom.refusals["kf/account/list"] = refusal(60020, "not allow to access from your ip, from ip: 192.0.2.7")
     ((_, ok, todo),) = await steps()
     assert (ok, "192.0.2.7" in todo, "allowed IPs" in todo) == (False, True, True)
 
 
 async def test_a_link_of_ours_leads_to_an_account(wecom: WeComKfServer) -> None:
-    url = "https://work.weixin.qq.com/kfid/kfc0000000001"
-    assert connector(wecom, contact_url=url).deep_link("a-b_c") == f"{url}?scene_param=a-b_c"
-    assert connector(wecom, contact_url=f"{url}?enc_scene=x").deep_link("t") == f"{url}?enc_scene=x&scene_param=t"
+    url = "https://work.weixin.qq.com/kf/kfc0000000001?enc_scene=ENC1"
+    assert connector(wecom, contact_url=url).deep_link("a-b_c") == f"{url}&scene_param=a-b_c"
     with pytest.raises(Misconfigured, match="contact_url"):
         connector(wecom).deep_link("t")
+    with pytest.raises(ValidationError, match="contact_url"):
+        connector(wecom, contact_url="https://work.weixin.qq.com/kfid/kfc0000000001")  # hands nothing on

@@ -1,8 +1,6 @@
 """WeCom customer service: a notice says that there is something, and messages are pulled. It knows entrances and calls, no content."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -10,9 +8,11 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from im_ingest import weixin
+from im_ingest.connectors.wecom_kf.probe import steps
+from im_ingest.connectors.wecom_kf.pull import page
 from im_ingest.connectors.wecom_kf.records import events, notice, profile
 from im_ingest.connectors.wecom_kf.scene import CUSTOMER
-from im_ingest.weixin_api import Grant, WeixinApi, WeixinError
+from im_ingest.weixin_api import Grant, WeixinApi
 from onethread.connector import (
     Answer,
     Checks,
@@ -31,18 +31,12 @@ from onethread.connector import (
     Wake,
     Webhook,
 )
-from onethread.errors import Misconfigured, OnethreadError, Poison
+from onethread.errors import Misconfigured, Poison
 from onethread.event import Event
 
 NOTICE = "kf_msg_or_event"
-PAGE = 1000
-"""Messages that sync_msg gives at most."""
-AMR = 0
-"""Format of voice messages; the other one is Silk, which few programs play."""
-CODES = ("welcome_code", "msg_code")
-"""Whoever has one may write to the customer once. They last for seconds, and are not kept."""
 SECRETS = frozenset({"Token", "SuiteTicket", "AuthCode", "WelcomeCode"})
-"""The same in notices of other kinds."""
+"""Fields of other notices that open doors, and are not kept."""
 TOLD = ("external_userid", "nickname", "avatar", "gender", "unionid")
 
 
@@ -63,32 +57,15 @@ class Settings(BaseModel):
         min_length=1, description="EncodingAESKey of the callback; two while you rotate it, the new one first."
     )
     contact_url: str = Field(
-        "", description="Link of an account (https://work.weixin.qq.com/kfid/…), if links of ours should lead to it."
+        "",
+        pattern=r"^(https://.+[?&]enc_scene=.+)?$",
+        description="Link of an account with a scene, if links of ours should lead there; `onethread check` tells one.",
     )
     api_url: str = Field("https://qyapi.weixin.qq.com", description="The API's server.")
 
 
-class _Synced(msgspec.Struct):
-    next_cursor: str = ""
-    has_more: int = 0
-    msg_list: list[msgspec.Raw] = []
-
-
-class _Timed(msgspec.Struct):
-    send_time: int
-
-
 class _Customers(msgspec.Struct):
     customer_list: list[dict[str, Any]] = []
-
-
-class _Account(msgspec.Struct):
-    open_kfid: str
-    name: str = ""
-
-
-class _Accounts(msgspec.Struct):
-    account_list: list[_Account] = []
 
 
 class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks, DeepLinks):
@@ -134,17 +111,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
 
     async def fetch(self, host: Host, resource: str, cursor: str | None) -> Page:
         """Up to a thousand messages. Without a cursor WeCom begins three days ago; an empty page may have more behind it."""
-        asked = {"cursor": cursor or "", "limit": PAGE, "voice_format": AMR, "open_kfid": resource}
-        api = self._api(host)
-        try:
-            found = await api.post("kf/sync_msg", _Synced, **asked, **({"token": host.hint} if host.hint else {}))
-        except WeixinError:
-            if not host.hint:
-                raise
-            found = await api.post("kf/sync_msg", _Synced, **asked)  # the notice's token lasts ten minutes
-        moved = found.next_cursor not in {"", cursor}
-        records = list(_in_order(found.msg_list, host.now()))
-        return Page(records, cursor=found.next_cursor or cursor, more=bool(found.has_more) and moved)
+        return await page(self._api(host), resource, cursor, host.hint, host.now())
 
     def normalize(self, raw: Raw) -> Iterable[Event]:
         match raw.form:
@@ -161,59 +128,22 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
         return await self._api(host).media(locator, "application/json")
 
     async def lookup(self, host: Host, locator: str) -> Sequence[Raw]:
-        """Name, picture and union id of somebody who wrote within the last 48 hours; none of others."""
+        """Name, picture and union id of a customer; none of somebody whom WeCom does not know."""
         asked = [locator.removeprefix(CUSTOMER)]
         found = await self._api(host).post("kf/customer/batchget", _Customers, external_userid_list=asked)
         told = [{name: one[name] for name in TOLD if name in one} for one in found.customer_list]
         return [Raw(msgspec.json.encode(one), form="customer") for one in told]
 
     def deep_link(self, token: str) -> str:
-        """WeCom hands `scene_param` on when the chat is opened (document 94665)."""
+        """WeCom hands `scene_param` on when the chat is opened by a link with a scene (document 94665)."""
         if not self.settings.contact_url:
-            raise Misconfigured("set `contact_url` to the link of a customer-service account")
-        joint = "&" if "?" in self.settings.contact_url else "?"
-        return f"{self.settings.contact_url}{joint}scene_param={quote(token, safe='')}"
+            raise Misconfigured("set `contact_url` to the link of an account; `onethread check` tells one")
+        return f"{self.settings.contact_url}&scene_param={quote(token, safe='')}"
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
-        try:
-            found = await self._api(host).post("kf/account/list", _Accounts, offset=0, limit=100)
-        except OnethreadError as error:
-            yield Step("token", ok=False, todo=str(error))
-            return
-        yield Step("token", ok=True)
-        there = {one.open_kfid: one.name for one in found.account_list}
-        missing = [name for name in self.settings.open_kfids if name not in there]
-        others = ", ".join(f"{name} ({there[name]})" for name in there if name not in self.settings.open_kfids)
-        todo = f"the app does not see {', '.join(missing)}: give it these accounts under Customer service, API. "
-        more = f"These are there, too: {others}. Add them to `open_kfids`, if they should be polled." if others else ""
-        yield Step("accounts", ok=not missing, todo=((todo if missing else "") + more).strip())
+        async for step in steps(self._api(host), self.settings.open_kfids, linked=bool(self.settings.contact_url)):
+            yield step
 
     def _api(self, host: Host) -> WeixinApi:
         query = {"corpid": self.settings.account, "corpsecret": self.settings.secret.get_secret_value()}
         return WeixinApi(host, self.settings.api_url, "WeCom", Grant("GET", "gettoken", {"params": query}))
-
-
-def _in_order(items: Sequence[msgspec.Raw], now: datetime) -> Iterator[Raw]:
-    """Each item as a record that knows its place among those of its second."""
-    seen: Counter[str] = Counter()
-    for item in items:
-        data = _without_codes(bytes(item))
-        try:
-            second = str(msgspec.json.decode(data, type=_Timed).send_time)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            second = ""  # no record, which whoever reads it sets aside alone
-        yield Raw(data, about=weixin.order(second, now, seen[second]))
-        seen[second] += 1
-
-
-def _without_codes(data: bytes) -> bytes:
-    """A record as it came, but for the codes to write to the customer with."""
-    if not any(f'"{code}"'.encode() in data for code in CODES):
-        return data
-    try:
-        item = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        event = msgspec.json.decode(item.get("event", msgspec.Raw(b"{}")), type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return data  # no record, so nobody reads it
-    kept = {name: value for name, value in event.items() if name not in CODES}
-    return msgspec.json.encode({**item, "event": kept} if "event" in item else item)

@@ -1,0 +1,74 @@
+"""One page of `sync_msg` as records. It knows the call, and of an item only its second and what must not be kept.
+
+Source: WeCom Developers, "Receiving messages and events" (document 94670).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+
+from im_ingest import weixin
+from im_ingest.weixin_api import WeixinApi, WeixinError
+from onethread.connector import Page, Raw
+
+LIMIT = 1000
+"""Items of a page at most."""
+AMR = 0
+"""Format of voice messages; the other one is Silk, which few programs play."""
+CODES = ("welcome_code", "msg_code")
+"""Whoever has one may write to the customer once. They last for seconds, and are not kept."""
+
+
+class _Synced(msgspec.Struct):
+    next_cursor: str = ""
+    has_more: int = 0
+    msg_list: list[msgspec.Raw] = []
+
+
+class _Timed(msgspec.Struct):
+    send_time: int
+
+
+async def page(api: WeixinApi, account: str, cursor: str | None, token: str, now: datetime) -> Page:
+    """What follows the cursor; without one, the last three days. An empty page may have more behind it.
+
+    `token`: the notice's, "" without one: then WeCom allows few calls. It lasts ten minutes; a stale one is done without.
+    """
+    asked = {"cursor": cursor or "", "limit": LIMIT, "voice_format": AMR, "open_kfid": account}
+    try:
+        found = await api.post("kf/sync_msg", _Synced, **asked, **({"token": token} if token else {}))
+    except WeixinError:
+        if not token:
+            raise
+        found = await api.post("kf/sync_msg", _Synced, **asked)
+    moved = found.next_cursor not in {"", cursor}  # else it would be asked for in an endless loop
+    records = list(_in_order(found.msg_list, now))
+    return Page(records, cursor=found.next_cursor or cursor, more=bool(found.has_more) and moved)
+
+
+def _in_order(items: Sequence[msgspec.Raw], now: datetime) -> Iterator[Raw]:
+    """Each item as a record that knows its place among those of its second."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        data = _without_codes(bytes(item))
+        try:
+            second = str(msgspec.json.decode(data, type=_Timed).send_time)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            second = ""  # no record, which whoever reads it sets aside alone
+        yield Raw(data, about=weixin.order(second, now, seen[second]))
+        seen[second] += 1
+
+
+def _without_codes(data: bytes) -> bytes:
+    """A record as it came, but for the codes to write to the customer with."""
+    if not any(f'"{code}"'.encode() in data for code in CODES):
+        return data
+    try:
+        item = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        event = msgspec.json.decode(item.get("event", msgspec.Raw(b"{}")), type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return data  # no record, so nobody reads it
+    kept = {name: value for name, value in event.items() if name not in CODES}
+    return msgspec.json.encode({**item, "event": kept} if "event" in item else item)
