@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from onethread.event import WebLink
 
-MARK = re.compile(r"<([^<>\n]{1,4000})>")
+MARK = re.compile(r"<([@#!][^<>\n]{1,4000}|[A-Za-z][A-Za-z0-9+.-]{1,30}:[^<>\n]{1,4000})>")
 DEEPEST = 12
 """Levels of blocks that are read; Slack's own have about five."""
 
