@@ -121,7 +121,7 @@ class WeixinServer:
     def deliver(self, message: str) -> None:
         """Send a message to the callback, three times at most. Without a callback nothing is sent."""
         if self.callback:
-            task = asyncio.create_task(self._until_taken(self.callback, message))
+            task = asyncio.create_task(self._until_taken(message))
             self._pushing.add(task)
             task.add_done_callback(self._pushing.discard)
 
@@ -130,12 +130,16 @@ class WeixinServer:
         sealed = self.sealed(message)
         return self.query(sealed), xml(ToUserName=self.receiver, Encrypt=sealed)
 
-    async def _until_taken(self, url: str, message: str) -> None:
+    async def _until_taken(self, message: str) -> None:
         for attempt in range(ATTEMPTS):
             query, body = self._delivery(message)
             try:
-                answer = await self._client.post(url, params=query, content=body, headers={"content-type": "text/xml"})
-                status = answer.status_code if answer.content in {b"", b"success"} else 0
+                answer = await self._client.post(
+                    self.callback, params=query, content=body, headers={"content-type": "text/xml"}
+                )
+                status = answer.status_code
+                shown = status == httpx.codes.OK and answer.content not in {b"", b"success"}
+                status = 0 if shown else status  # the platform would take it for an answer to the person
             except httpx.HTTPError:
                 status = 0
             self.deliveries.append(Delivery(body.encode(), attempt, status))
