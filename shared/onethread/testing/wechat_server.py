@@ -42,7 +42,11 @@ class WeChatServer(WeixinServer):
         return self._happens(person, MsgType="event", Event=kind, **fields)
 
     def _happens(self, person: str, **fields: str | float) -> str:
-        who: dict[str, str | float] = {"ToUserName": self.account, "FromUserName": person, "CreateTime": int(self.now())}
+        who: dict[str, str | float] = {
+            "ToUserName": self.account,
+            "FromUserName": person,
+            "CreateTime": int(self.now()),
+        }
         document = xml(**who, **fields)
         self.deliver(document)
         return document
