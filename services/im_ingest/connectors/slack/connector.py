@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import httpx
 import msgspec
@@ -68,7 +68,7 @@ class Settings(BaseModel):
     edge: Literal["webhook", "socket"] = Field(
         "webhook", description="webhook: Slack calls us; socket: we connect to Slack (no public address needed)."
     )
-    agents: list[str] = Field(
+    agents: list[Annotated[str, Field(pattern=r"^[UWTE][A-Z0-9]+$")]] = Field(
         default=[],
         description="User IDs (U…) of your staff, whose messages are outbound; a workspace's ID (T…) stands for all its people.",
     )

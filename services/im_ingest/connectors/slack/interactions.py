@@ -28,7 +28,10 @@ def interaction(data: bytes, us: Us) -> Iterator[Event]:
     elif found.type in SHORTCUTS:
         yield _shortcut(found, us)
     else:
-        yield _event(found, us, _stamp(found.type, data), Unknown(label=found.type))
+        counted = _event(found, us, _stamp(found.type, data), Unknown(label=found.type))
+        yield msgspec.structs.replace(
+            counted, external_thread_id=""
+        )  # nothing was said: a menu asked for its options, say
 
 
 def command(data: bytes, about: Mapping[str, str], us: Us) -> Event:

@@ -14,6 +14,8 @@ from onethread.event import Claim, Party, PartyKind, Place, PlaceKind
 
 STAMP = re.compile(r"([0-9]{1,11})\.([0-9]{1,6})")
 SLACKBOT = "USLACKBOT"
+WORKSPACE = ("T", "E")
+"""What the ids of workspaces and organisations begin with; those of users begin with U or W."""
 PLACES: dict[str, PlaceKind] = {"im": "direct", "app_home": "direct", "mpim": "group"}
 
 
@@ -104,12 +106,13 @@ def _kind(said: Said, *, ours: bool) -> PartyKind:
 
 
 def addressed(said: Said, us: Us) -> tuple[Party, ...]:
-    """Whom we wrote to: the other side of a direct message, or who began the thread."""
+    """Whom we wrote to: the other side of a direct message, or who began the thread, if staff is known by user."""
     where = place(said.channel, said.channel_type)
     if where.kind == "direct" and us.by_bot:
         return (Party(claims=(conversation(where.id, us),)),)
     starter = said.parent_user_id
-    return (Party(claims=(user(starter, us),)),) if starter and not us.has(starter) else ()
+    unsure = any(each.startswith(WORKSPACE) for each in us.staff)  # the starter's workspace is not told
+    return () if not starter or unsure or us.has(starter) else (Party(claims=(user(starter, us),)),)
 
 
 def described(found: User, us: Us) -> Party:
