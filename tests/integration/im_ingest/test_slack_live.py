@@ -12,7 +12,7 @@ from failures.house import Backend, House, Replica, built, said, until
 from im_ingest.connectors.slack.connector import Settings, Slack
 from im_ingest.connectors.slack.socket_mode import SocketMode
 from im_ingest.connectors.slack.web_api import WebApi
-from onethread.errors import Misconfigured, Poison
+from onethread.errors import Misconfigured, Poison, Retryable
 from onethread.log.topics import MESSAGES
 from onethread.state.channel_states import ChannelStates
 from onethread.testing.recording_host import RecordingHost
@@ -92,7 +92,7 @@ async def test_a_thread_is_one_conversation_and_what_comes_again_changes_nothing
     (answer,) = (one for one in entries if one["direction"] == "outbound")
     assert [reaction["symbol"] for reaction in answer["state"]["reactions"]] == [":thumbsup:"]
     assert {delivery.status for delivery in slack.deliveries} == {200}
-    assert await house.letters() == 0
+    assert await house.letters() == slack.sockets.opened == 0
 
 
 async def test_a_direct_message_and_the_bots_answer_are_one_conversation(slack: SlackServer, house: House) -> None:
@@ -270,6 +270,19 @@ async def test_a_socket_mode_that_is_turned_off_is_for_a_person(slack: SlackServ
             return state is not None and "Socket Mode is turned off" in str(state)
 
         await until(failing, "the state says what to do")
+
+
+@pytest.mark.parametrize("reason", ["too_many_websockets", "of a later version"])
+async def test_a_connection_that_slack_refuses_is_tried_again(slack: SlackServer, reason: str) -> None:
+    lent = connector(slack, edge="socket")
+    async with RecordingHost(lent) as host:
+        session = asyncio.create_task(lent.session(host, "", None))
+        await slack.sockets.until(lambda: slack.sockets.listeners == 1)
+        await slack.sockets.say(f'{{"type":"disconnect","reason":"{reason}"}}')
+        await slack.sockets.close()
+        with pytest.raises(ExceptionGroup) as caught:
+            await session
+    assert caught.group_contains(Retryable)
 
 
 async def test_an_old_connection_that_slack_does_not_close_is_left_after_a_while(slack: SlackServer) -> None:

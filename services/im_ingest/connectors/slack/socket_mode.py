@@ -53,18 +53,25 @@ class SocketMode:
         async with self._host.websocket(where.url) as socket:
             while True:
                 try:
-                    async with asyncio.timeout(self.grace if successor else None):
-                        frame = _frame(await socket.receive())
-                    if await self._take(socket, frame, opened) and successor is None:
+                    frame = await self._received(socket, replaced=successor is not None)
+                    if frame is None:
+                        if successor and successor.is_set():
+                            return
+                    elif await self._take(socket, frame, opened) and successor is None:
                         successor = asyncio.Event()
                         group.create_task(self._connection(group, successor))
-                except TimeoutError:
-                    if successor and successor.is_set():
-                        return
                 except Retryable:
                     if successor is None:
                         raise
                     return
+
+    async def _received(self, socket: WebSocket, *, replaced: bool) -> _Frame | None:
+        """The next frame; None if a connection that was replaced has been silent for long."""
+        try:
+            async with asyncio.timeout(self.grace if replaced else None):
+                return _frame(await socket.receive())
+        except TimeoutError:
+            return None
 
     async def _take(self, socket: WebSocket, frame: _Frame, opened: asyncio.Event) -> bool:
         """Act on one frame. Whether it asks for the next connection."""
