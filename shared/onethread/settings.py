@@ -96,6 +96,18 @@ class UnifierSettings(_Part):
     )
 
 
+class ParsingSettings(_Part):
+    """What one record of a stranger may take, before it is stored as an excerpt instead."""
+
+    seconds: float = Field(
+        default=2.0, gt=0, le=60, description="Of a processor; three times that on the clock. For one record."
+    )
+    megabytes: int = Field(
+        default=256, ge=96, description="Memory of a parser process, in MiB; a mail takes up to four times its size."
+    )
+    processes: int = Field(default=2, ge=1, le=64, description="Parser processes at most; started when needed.")
+
+
 class GroupingSettings(_Part):
     """How messages become conversations."""
 
@@ -153,6 +165,7 @@ class Settings(_Part):
     blobs: BlobSettings = Field(default_factory=BlobSettings, description="Attachments.")
     http: HttpSettings = Field(default_factory=HttpSettings, description="The entrance.")
     unifier: UnifierSettings = Field(default_factory=UnifierSettings, description="The unifier.")
+    parsing: ParsingSettings = Field(default_factory=ParsingSettings, description="What a record may take.")
     keys: tuple[SecretStr, ...] = Field(
         default=(),
         description="Master keys, 32 characters or more, newest first: they encrypt tokens and sign deep links. "

@@ -7,6 +7,7 @@ acknowledged. Doing the same again makes no second event: ids are computed from 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 import msgspec
@@ -20,6 +21,8 @@ from onethread.errors import Poison, Retryable
 from onethread.event import Event, Source
 from onethread.host import keeping
 from onethread.host.channel import Channel, Channels
+from onethread.host.parsing.normalizing import Found, Over, Raised, Refused
+from onethread.host.parsing.pool import Parsed, Parsers
 from onethread.host.shrinking import fitted
 from onethread.host.stamping import proven, stamped
 from onethread.log.drafts import MAX_RECORD_BYTES
@@ -61,13 +64,14 @@ class _Batch:
         self.events: list[Event] = []
         self.drafts: list[Draft] = []
         self.letters: list[DeadLetter] = []
+        self.excerpts: list[str] = []
         self.degraded = ""
         self.streak = streak
         self.row = streak.length if streak else 0
 
 
 class Ingest:
-    """Takes records of channels. `now` is the clock; `tokens` None: none are accepted."""
+    """Takes records of channels. `now` is the clock; `tokens` None: none are accepted; `parsers`: where they are read."""
 
     def __init__(
         self,
@@ -76,11 +80,13 @@ class Ingest:
         channels: Channels,
         tokens: OwnTokens | None = None,
         *,
+        parsers: Parsers | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.channels = channels
         self.now = now
         self._log, self._blobs, self._tokens = log, blobs, tokens
+        self._parsers = parsers or Parsers()
 
     async def records(self, channel: Channel, raws: Iterable[Raw], streak: Streak | None = None) -> Outcome:
         """Normalise and publish, in order. Returns when all is durable; raises Retryable or Misconfigured when not.
@@ -89,8 +95,7 @@ class Ingest:
         """
         batch = _Batch(streak)
         try:
-            for raw in raws:
-                await self._record(channel, self._arrived(raw), batch)
+            await self._normalized(await self._routed(channel, map(self._arrived, raws), batch), batch)
         except Stopped:
             # The same page comes again until somebody mends the connector: what is good in it need not wait, and the
             # dead letters would be written again each time.
@@ -110,37 +115,53 @@ class Ingest:
     def _arrived(self, raw: Raw) -> Raw:
         return raw if raw.ingested_at else msgspec.structs.replace(raw, ingested_at=milliseconds(self.now()))
 
-    async def _record(self, channel: Channel, raw: Raw, batch: _Batch) -> None:
-        targets = self.channels.receiving(channel, raw.account)
-        if not targets:
-            detail = f"no channel of connector {channel.connector.name} has this account; add one, then replay"
-            batch.letters.append(await self._letter(channel, raw, "route", "no_channel", detail))
-        for target in targets:
-            await self._for_channel(target, raw, batch)
+    async def _routed(self, channel: Channel, raws: Iterable[Raw], batch: _Batch) -> list[tuple[Channel, Raw]]:
+        """Each record with the channels it is for; one that is for none is set aside."""
+        found = []
+        for raw in raws:
+            targets = self.channels.receiving(channel, raw.account)
+            found += [(target, raw) for target in targets]
+            if not targets:
+                detail = f"no channel of connector {channel.connector.name} has this account; add one, then replay"
+                batch.letters.append(await self._letter(channel, raw, "route", "no_channel", detail))
+        return found
 
-    async def _for_channel(self, channel: Channel, raw: Raw, batch: _Batch) -> None:
-        try:
-            found = tuple(channel.connector.normalize(raw))
-        except (Poison, msgspec.MsgspecError, UnicodeError) as error:
-            batch.letters.append(await self._letter(channel, raw, "normalize", "poison", str(error)))
-        except Exception as error:  # noqa: BLE001 -- whatever a record does to a connector's code stays with that record
-            batch.letters.append(await self._bug(channel, raw, error, batch))
-            return
+    async def _normalized(self, records: Sequence[tuple[Channel, Raw]], batch: _Batch) -> None:
+        asked = [(channel.connector, raw) for channel, raw in records]
+        async with aclosing(self._parsers.each(asked)) as outcomes:
+            place = 0
+            async for parsed in outcomes:
+                await self._parsed(*records[place], parsed, batch)
+                place += 1
+
+    async def _parsed(self, channel: Channel, raw: Raw, parsed: Parsed, batch: _Batch) -> None:
+        bug = parsed.instead_of or parsed.outcome
+        if isinstance(bug, Raised):
+            self._bug(channel, bug, batch)
         else:
-            await self._finish(channel, raw, found, batch)
-        batch.row = 0
+            batch.row = 0
+        match parsed.outcome:
+            case Found(events):
+                await self._finish(channel, raw, events, batch)
+                if parsed.instead_of is not None:
+                    batch.excerpts.append(parsed.instead_of.cause)
+            case Refused(stage, detail):
+                batch.letters.append(await self._letter(channel, raw, stage, "poison", detail))
+            case Raised():
+                batch.letters.append(await self._letter(channel, raw, "normalize", "bug", batch.degraded))
+            case Over() as over:
+                batch.letters.append(await self._letter(channel, raw, "normalize", "budget", self._parsers.why(over)))
 
-    async def _bug(self, channel: Channel, raw: Raw, error: Exception, batch: _Batch) -> DeadLetter:
+    def _bug(self, channel: Channel, bug: Raised, batch: _Batch) -> None:
         batch.row += 1
         if batch.streak is not None and batch.row >= BUGS_IN_A_ROW:
             raise Stopped(
-                f"{BUGS_IN_A_ROW} records in a row broke the connector ({type(error).__name__}); "
+                f"{BUGS_IN_A_ROW} records in a row broke the connector ({bug.kind}); "
                 "mend or update it: the pull then goes on where it stopped"
-            ) from error
+            )
         metrics.BUGS.add(channel.id, "normalize")
-        _log.error("normalize raised what it should not", channel_id=channel.id, exc_info=error)
-        batch.degraded = f"{type(error).__name__} in the connector's normalize; mend it, then replay its dead letters"
-        return await self._letter(channel, raw, "normalize", "bug", batch.degraded)
+        _log.error("normalize raised what it should not", channel_id=channel.id, error=bug.kind, at=bug.at)
+        batch.degraded = f"{bug.kind} in the connector's normalize; mend it, then replay its dead letters"
 
     async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event], batch: _Batch) -> None:
         """All events of a record, or its dead letter: never some of them."""
@@ -180,6 +201,8 @@ class Ingest:
         await self._log.append(MESSAGES, batch.drafts)
         for event in batch.events:
             metrics.EVENTS.add(event.channel_id, event.kind)
+        for cause in batch.excerpts:
+            metrics.DEGRADED.add(channel.id, cause)
         metrics.LAST_DURABLE.set(channel.id, to=self.now().timestamp())
 
     async def _set_aside(self, letters: Sequence[DeadLetter]) -> None:

@@ -104,7 +104,8 @@ class Process:
     def ingests(self) -> None:
         """Every edge of the channels: webhooks, polling, streams, mounted applications."""
         now = lambda: datetime.now(UTC)  # noqa: E731 -- the one clock of this process
-        ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), now=now)
+        parsers = assembly.parsers(self.settings)
+        ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), parsers=parsers, now=now)
         # A holder's name is of one run: a process that comes back is another, and waits until the lease has run out.
         leases = Leases(self.state, f"{self.member}.{secrets.token_hex(4)}")
         lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now))
@@ -128,7 +129,11 @@ class Process:
         self.runs("polling", polling.run, polling.stop)
         self.runs("streams", stream.run, stream.stop)
         self.runs("subscriptions", Subscriptions(lender, leases, standing, self.public_url).run, nothing)
-        self._finishes += [("connectors' connections", lender.close), ("webhooks", webhook.stop)]
+        self._finishes += [
+            ("parser processes", parsers.close),
+            ("connectors' connections", lender.close),
+            ("webhooks", webhook.stop),
+        ]
 
     # --- running ---
 
