@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import api, growth, machine, mail_link, markdown, mime, report, unifier, webhook
+from bench import api, connect_sink, growth, machine, mail_link, markdown, mime, report, unifier, webhook
 from bench.backends import Backends
 from bench.child import Failed
 from bench.comparing import Comparison, Plan, compare, steps
@@ -31,6 +31,7 @@ BENCHES: dict[str, Bench] = {
     "webhook": Bench(webhook.plans, 40, 15),
     "mail": Bench(mail_link.plans, 240, 30),
     "unifier": Bench(unifier.plans, 150, 60),
+    "sink": Bench(connect_sink.plans, 150, 70),
     "api": Bench(api.plans, 40, 25),
     "growth": Bench(growth.plans, 240, 30),
 }
