@@ -21,19 +21,33 @@ class Strands:
         self._heads: dict[str, Head] = {}
         self._stored_through: dict[str, int] = {}
         self._recent: dict[str, list[Entry]] = {}
+        self._guessed: set[str] = set()
 
     async def read(self, strands: Collection[str]) -> None:
         """Read heads and unfolded entries anew."""
         for strand, tail in (await self._store.tails(set(strands))).items():
-            self._stored_through[strand] = tail.head.through if tail.head else 0
-            self._heads[strand] = fold(tail.head, strand, tail.entries)
-            self._recent[strand] = list(tail.entries)
+            self._start(strand, tail.head, tail.entries)
+            self._guessed.discard(strand)
 
     async def need(self, strands: Collection[str]) -> None:
-        """Read those that were not read yet."""
-        missing = set(strands) - self._heads.keys()
+        """Read those that are not known to their end yet."""
+        missing = {strand for strand in strands if strand not in self._heads or strand in self._guessed}
         if missing:
             await self.read(missing)
+
+    async def _guess(self, strands: Collection[str]) -> None:
+        """Take each stored head for its strand's end: an entry behind it is met when its number turns out to be taken."""
+        missing = set(strands) - self._heads.keys()
+        if missing:
+            heads = await self._store.heads(missing)
+            for strand in missing:
+                self._start(strand, heads.get(strand), [])
+            self._guessed |= missing
+
+    def _start(self, strand: str, head: Head | None, entries: Sequence[Entry]) -> None:
+        self._stored_through[strand] = head.through if head else 0
+        self._heads[strand] = fold(head, strand, entries)
+        self._recent[strand] = list(entries)
 
     def head(self, strand: str) -> Head:
         """The head, folded to the end that is known here."""
@@ -53,7 +67,7 @@ class Strands:
         found: dict[str, Entry] = {}
         waiting, races = list(entries), 0
         while waiting:
-            await self.need({entry.strand for entry in waiting})
+            await self._guess({entry.strand for entry in waiting})
             numbered = self._number(waiting)
             outcomes = {outcome.id: outcome.result for outcome in await self._store.insert(numbered)}
             self._learn([entry for entry in numbered if outcomes[entry.id] == "inserted"])
@@ -83,6 +97,7 @@ class Strands:
         for entry in inserted:
             self._heads[entry.strand] = fold(self._heads[entry.strand], entry.strand, [entry])
             self._recent[entry.strand].append(entry)
+            self._guessed.discard(entry.strand)
 
     async def fold(self, strands: Collection[str]) -> None:
         """Write the heads of these strands; where another worker folded meanwhile, fold what is left."""

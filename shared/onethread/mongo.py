@@ -54,6 +54,8 @@ __all__ = [
 ]
 
 _DUPLICATE = 11000
+_ONE_ANSWER = 10_000
+"""Documents of an answer at most. The default is 101, and each further answer is a round trip; 16 MB bound it anyway."""
 _FORBIDDEN = frozenset({13, 18, 8000})
 """Unauthorized, AuthenticationFailed, and what MongoDB Atlas answers instead."""
 _TOO_LARGE = frozenset({10334, 17280, 17419, 17420})
@@ -155,7 +157,7 @@ class Collection:
     ) -> list[Document]:
         """Documents; `limit` 0: all."""
         async with self._errors(writing=False):
-            cursor = self._collection().find(where, fields, sort=sort, limit=limit)
+            cursor = self._collection().find(where, fields, sort=sort, limit=limit, batch_size=_ONE_ANSWER)
             found: list[Document] = await cursor.to_list(None)
             return found
 

@@ -55,6 +55,7 @@ _READS: dict[str, Callable[..., list[Spot]]] = {
     "clocks": lambda ids: _each("clock", ids),
     "identities": lambda ids: _each("person", ids),
     "customers": lambda roots: [("person", None)],
+    "heads": lambda ids: _each("head", ids),
     "tails": lambda strands: [*_each("strand", strands), *_each("head", strands)],
     "run": lambda strand, *_: [("strand", strand)],
     "owned_keys": lambda *_: [("key", None)],
