@@ -134,9 +134,9 @@ def test_a_lost_answer_is_of_something_that_was_done(echo: Echo, proxy: TcpProxy
     peer.sendall(b"first")
     assert peer.recv(100) == b"first"
     peer.sendall(b"please")
-    with pytest.raises(ConnectionResetError):
-        while peer.recv(100):
-            pass
+    with contextlib.suppress(ConnectionResetError):
+        assert len(peer.recv(100)) <= 2
+        peer.recv(100)
     assert (echo.heard, proxy.lost) == (b"hellofirstplease", 1)
 
 
