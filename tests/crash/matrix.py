@@ -42,10 +42,10 @@ class Matrix:
         self.faults: list[str] = []
 
     async def begin(self) -> None:
-        """The telling without faults. Raises AssertionError where even that goes wrong."""
+        """The telling without faults, which all others are compared with."""
         verdict = await self._rig.perform()
         self.wanted = verdict.outcome.hash
-        assert not verdict.faults(self.wanted), verdict.faults(self.wanted)
+        self.faults += [f"killed nowhere: {one}" for one in verdict.faults(self.wanted)]
         self.moments = by_point(verdict.trace)
 
     async def kill(self, *moments: Moment) -> bool:

@@ -196,7 +196,7 @@ class Parts:
     async def _until_read(self, name: str, connector: Connector[Any], host: PullHost, last: int) -> None:
         channel = self._serve(name, connector)
         running = asyncio.create_task(host.run())
-        await _until(lambda: self._is_read(channel.id, last))
+        await _until(lambda: self._is_read(channel.id, last), running)
         await cancelled([running])
         await host.stop()
         self.channels.remove(channel.id)
@@ -211,9 +211,11 @@ class Parts:
                 self._say("commanded")
 
     async def _work(self) -> None:
-        worker = Worker(self.log, self.store, self.blobs, member="one", policies=POLICIES, batch=BATCH)
+        worker = Worker(
+            self.log, self.store, self.blobs, member="one", policies=POLICIES, batch=BATCH, state=self.state
+        )
         running = asyncio.create_task(worker.run(asyncio.Event()))
-        await _until(self._all_is_done)
+        await _until(self._all_is_done, running)
         await cancelled([running])
 
     async def _all_is_done(self) -> bool:
@@ -240,6 +242,10 @@ def _settings(kind: type[Connector[Any]], **fields: Any) -> Any:
     return kind.settings_model()(account=ACCOUNT, **fields)
 
 
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    while not await holds():  # noqa: ASYNC110 -- what is waited for is in files and servers
+async def _until(holds: Callable[[], Awaitable[bool]], running: asyncio.Task[None]) -> None:
+    """Wait for a state that `running` brings about. Raises what ended it before."""
+    while not await holds():
+        if running.done():
+            running.result()
+            raise AssertionError("it ended by itself")
         await asyncio.sleep(0.004)

@@ -1,13 +1,8 @@
 """Nothing is lost, wherever the process dies: killed at every fail-point of the path, and at pairs of them."""
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "packages"))
-
 from crash.matrix import Matrix, rigged_in_memory
 from crash.ports import BELOW, points
 
