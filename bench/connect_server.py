@@ -69,6 +69,11 @@ class ConnectServer(ServerProcess):
         """None, or which package is not installed."""
         return KafkaServer.missing()
 
+    @classmethod
+    def fetch(cls) -> None:
+        """Get its jars. Raises Misconfigured where that cannot be."""
+        java(_COORDINATES)
+
     def prepare(self) -> None:
         """Write the settings of worker and sink."""
         facts = {**self._facts, "host": self.host, "port": self.port, "folder": self.folder}

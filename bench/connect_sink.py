@@ -123,6 +123,7 @@ def _plan(backends: Backends, name: str, traffic: Traffic, what: str, *, quick: 
     title = f"{what}; Kafka and the MongoDB protocol"
     try:
         bootstrap, url = backends.kafka(), backends.mongo()
+        ConnectServer.fetch()
     except Misconfigured as error:
         return Plan(name, title, "messages", missing=str(error))
     sink = Sink("Kafka Connect's sink, upserts", traffic, Servers(bootstrap, url, name.replace("-", "_")))
