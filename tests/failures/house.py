@@ -31,6 +31,8 @@ from onethread.host.backoff import Pace
 from onethread.host.channel import Channel, Channels
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
+from onethread.host.parsing.pool import Parsers
+from onethread.host.parsing.worker import Budget
 from onethread.host.polling import PollingHost
 from onethread.host.pulling import cancelled
 from onethread.host.standing import Standing
@@ -65,6 +67,8 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 BOT, BOT_SECRET, HOOK = 9000, "the-bots-webhook-secret", "the-hooks-secret-part"
 READS = ("conversations:read", "customers:read", "channels:read")
 PATIENCE = 60.0
+GENEROUS = Budget(seconds=30.0)
+"""For mail that is read in parser processes while the machine of the tests is busy."""
 
 
 async def until(holds: Callable[[], Awaitable[Any]], what: str) -> Any:
@@ -163,11 +167,13 @@ class House:
 
     # --- channels ---
 
-    def reads_mail(self, server: ImapServer, user: str = "support@example.com", **settings: Any) -> Mailbox:
-        """A mailbox, and the channel that reads it."""
+    def reads_mail(
+        self, server: ImapServer, user: str = "support@example.com", kind: type[Imap] = Imap, **settings: Any
+    ) -> Mailbox:
+        """A mailbox, and the channel that reads it by a connector of this kind."""
         mailbox = Mailbox(server, user)
         given = {"host": server.host, "port": server.port, "tls": "none", "password": server.users[user], **settings}
-        imap = Imap(
+        imap = kind(
             MailSettings.model_validate({"account": user, "folders": [mailbox.folder], "poll_seconds": 0.2, **given})
         )
         self.mailboxes[self._adds(imap, since=LONG_AGO)] = mailbox
@@ -309,7 +315,7 @@ async def built(backend: Backend) -> AsyncIterator[House]:
 
 
 class Replica:
-    """One process, as far as the cluster can see. `log`, `state`, `store` replace what it is opened on."""
+    """One process, as far as the cluster can see. `log`, `state`, `store` replace what it is opened on; `lease`: seconds; `budget`: mail is read in parser processes."""
 
     def __init__(
         self,
@@ -320,13 +326,18 @@ class Replica:
         state: StateStore | None = None,
         store: ConversationStore | None = None,
         batch: int = 500,
+        lease: float = 2.0,
+        budget: Budget | None = None,
     ) -> None:
         backend = house.backend
         self._log, self._state = log or backend.log(name), state or backend.state()
         self._store = store or backend.store()
         blobs, keys = Blobs("memory:///"), [SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")]
-        ingest = Ingest(self._log, blobs, Channels(house.channels), OwnTokens(keys), now=house.now)
-        leases = Leases(self._state, name, ttl=2.0)
+        self._parsers = Parsers(budget)
+        ingest = Ingest(
+            self._log, blobs, Channels(house.channels), OwnTokens(keys), parsers=self._parsers, now=house.now
+        )
+        leases = Leases(self._state, name, ttl=lease)
         self._lender = Lender(ingest, Tokens(self._state, keys, leases, now=house.now), pace=PACE)
         self._standing = Standing(self._state, house.now)
         cursors = Cursors(self._state)
@@ -355,6 +366,7 @@ class Replica:
             for part in (self._polling, self._stream, self._hooks):
                 await part.stop()
             await self._lender.close()
+            await self._parsers.close()
             await working
 
         stack.push_async_callback(stop)
