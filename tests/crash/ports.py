@@ -55,6 +55,48 @@ NOT_IN_THE_STORY = {
 """Effects that no message comes by. Anything else that has no moment in the story is a hole in it."""
 
 
+OTHER_PORTS = {
+    "onethread.opening.Opening": "what stores and logs have in common",
+    "onethread.connector.Keys": "reads a provider's keys",
+    "onethread.connector.Downloads": "says what to GET",
+    "onethread.connector.Lookups": "reads",
+    "onethread.connector.Sends": "no connector sends yet; the outbox that calls it is to be pointed",
+    "onethread.connector.Checks": "probes of `onethread check`",
+    "onethread.connector.Subscribes": "tells a provider our URL, again with each renewal; tests/integration/host",
+    "onethread.host.pulling.PullHost": "its own methods only: what they change, they change by a port",
+    "unifier.store.audit.Audit": "reads, for `onethread verify`",
+}
+"""Abstract classes whose methods wait for something, and why no fail-point stands around them."""
+
+BEHIND = {
+    "onethread.log.*": "EventLog and Reader",
+    "onethread.sqlite": "EventLog, StateStore and ConversationStore; its commits are points of their own",
+    "onethread.mongo": "StateStore and ConversationStore; its commands are points of their own",
+    "onethread.state.sqlite": "StateStore",
+    "unifier.store.sqlite.*": "ConversationStore",
+    "onethread.blobs": "Blobs",
+    "onethread.connector": "names the type of the client that Host lends",
+    "onethread.host.addresses": "asks for addresses",
+    "onethread.host.http": "Polling.fetch, Stream.session and Host.token: what is done with it is done by a connector",
+    "onethread.host.lent": "the same",
+    "onethread.host.sockets": "WebSocket",
+    "onethread.host.faults": "names errors",
+    "onethread.host.server": "answers, pointed as ASGI messages",
+    "onethread.host.process": "asks for the name of the machine",
+    "onethread.host.watchdog": "ends the process, as a kill does",
+    "onethread.host.lifecycle": "ends the process, as a kill does",
+    "onethread.host.parsing.*": "computes in a process of its own, and writes nothing",
+    "email_ingest.connectors.imap.*": "Stream.session: reads a mailbox, whose flags it never changes",
+    "im_ingest.connectors.telegram.bot_api": "Subscribes and Checks",
+    "social_ingest.connectors.mastodon.connector": "Stream.session: reads",
+    "onethread.assembly": "makes the first key, before anything runs",
+    "unifier.api.document": "writes the API's document, for developers",
+    "unifier.verify.*": "a command of operators: a scratch file of its own",
+    "all_in_one.*": "commands of operators, and the demo",
+}
+"""By module that can change the world: the pointed port through which all its effects on a message's path go, or why none do."""
+
+
 def points() -> list[str]:
     """All points of the path on every backend, from the code of the ports."""
     made = [name for port in PORTS for name in point_names(port.kind, port.name, port.reads)]
