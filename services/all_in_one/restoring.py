@@ -67,7 +67,14 @@ def replay(
 
 
 @app.command()
-def rebuild(ctx: typer.Context) -> None:
+def rebuild(
+    ctx: typer.Context,
+    *,
+    damaged: Annotated[
+        bool,
+        typer.Option("--damaged", help="Throw out altered entries, too: they come back if the log still has them."),
+    ] = False,
+) -> None:
     """Make anew what follows from entries and links: numbers, heads, conversations, customers; publish all of it again.
 
     Stop the unifiers first. What can never be right is thrown out; what is missing comes back by a replay after it. Interrupted, call it
@@ -80,7 +87,7 @@ def rebuild(ctx: typer.Context) -> None:
         async with opened_log(ctx.obj) as log, opened_store(ctx.obj) as store:
             await _require_rest(log)
             await raise_epoch(store, log)
-            return {**await _rebuilt(ctx.obj, store, log), "epoch": await store.epoch()}
+            return {**await _rebuilt(ctx.obj, store, log, damaged=damaged), "epoch": await store.epoch()}
 
     outcome = run(work())
     show(ctx.obj, outcome, "\n".join(f"{what}: {count:,}" for what, count in outcome.items()))
@@ -96,7 +103,7 @@ async def _require_rest(log: EventLog) -> None:
         raise Conflict(text) from error
 
 
-async def _rebuilt(ctx: Context, store: ConversationStore, log: EventLog) -> dict[str, int]:
+async def _rebuilt(ctx: Context, store: ConversationStore, log: EventLog, *, damaged: bool = False) -> dict[str, int]:
     counts: dict[str, int] = {}
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=ctx.json or not err.is_terminal) as progress:
@@ -106,7 +113,7 @@ async def _rebuilt(ctx: Context, store: ConversationStore, log: EventLog) -> dic
             counts[what] = counts.get(what, 0) + count
             progress.update(task, description=f"{counts[what]:,} {what}")
 
-        await Rebuild(store, log, wall_clock, told).run()
+        await Rebuild(store, log, wall_clock, told, damaged=damaged).run()
     return counts
 
 

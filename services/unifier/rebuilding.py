@@ -26,7 +26,10 @@ PAGE = 500
 
 
 class Rebuild:
-    """Of one store; the epoch was raised before. `told` hears of each step what was done, and how often."""
+    """Of one store; the epoch was raised before. `told` hears of each step what was done, and how often.
+
+    `damaged`: throw out entries that are not the event of their id, too. They come back only if the log still has them.
+    """
 
     def __init__(
         self,
@@ -34,12 +37,15 @@ class Rebuild:
         log: EventLog,
         now: Callable[[], int],
         told: Callable[[str, int], None] = lambda _what, _count: None,
+        *,
+        damaged: bool = False,
     ) -> None:
         self._store = store
         self._audit = store.audit
         self._publisher = Publisher(store, log)
         self._now = now
         self._told = told
+        self._damaged = damaged
 
     async def run(self) -> None:
         """All of it. Interrupted, it is begun again."""
@@ -58,7 +64,7 @@ class Rebuild:
             strange = [entry for entry in entries if entry.event and not is_of(entry, entry.event)]
             rights = {entry.id: scoped(entry.event.tenant, entry.event.id) for entry in strange if entry.event}
             there = await self._store.entries(rights.values()) if rights else {}
-            copies = [one for one, right in rights.items() if right in there and right != one]
+            copies = [one for one, right in rights.items() if self._damaged or (right in there and right != one)]
             crossing = [
                 entry.id for entry in entries if any(tenant_of(one) != tenant_of(entry.id) for one in named_by(entry))
             ]

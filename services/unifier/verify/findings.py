@@ -23,6 +23,7 @@ MARGIN = 3_600_000
 """Milliseconds before an entry was stored at which the log is read again: it was logged before it was stored."""
 
 REBUILD = "onethread rebuild"
+THROW_OUT = "onethread rebuild --damaged"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -109,8 +110,11 @@ class Report(msgspec.Struct):
         """The commands that mend all of it: a rebuild first, then the log from the earliest time that was named."""
         commands = {command for one in self.broken.values() for finding in one.findings for command in finding.mend}
         again = sorted(command for command in commands if command.startswith("onethread replay"))
-        others = sorted(command for command in commands if not command.startswith(("onethread replay", REBUILD)))
-        return [*([REBUILD] if REBUILD in commands else []), *again[:1], *others]
+        rebuild = [
+            command for command in (THROW_OUT, REBUILD) if command in commands
+        ]  # the first does the other as well
+        others = sorted(commands - {*again, *rebuild})
+        return [*rebuild[:1], *again[:1], *others]
 
     def sentences(self) -> list[str]:
         """Each finding that is told, in one line."""

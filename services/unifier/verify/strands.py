@@ -8,7 +8,7 @@ from onethread.envelope import event_id
 from onethread.event import Event
 from unifier.folding import fold
 from unifier.model import Entry, Head, plain, scoped, tenant_of
-from unifier.verify.findings import REBUILD, Finding, replay
+from unifier.verify.findings import REBUILD, THROW_OUT, Finding, replay
 
 
 class Run:
@@ -61,7 +61,7 @@ def without_progress(head: Head) -> Head:
 
 def of_entry(entry: Entry) -> Iterator[Finding]:
     """What is wrong with one entry by itself."""
-    again = (replay(entry.stored_at), REBUILD)
+    again = (THROW_OUT, replay(entry.stored_at))
     if not plain(entry.id).startswith("evt_"):
         yield Finding("I1", "the entry's id is no event's id", (entry.id,), entry.stored_at, again)
     elif entry.event and not is_of(entry, entry.event):

@@ -1,0 +1,72 @@
+"""`onethread verify` over damaged stores: it names exactly what is broken, and the commands that it names mend it."""
+
+import shlex
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from healing.damages import DAMAGES, Damaged
+from healing.site import Site, events, run
+
+from onethread.testing.servers.mongodb import MongoServer
+from unifier.model import scoped
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The story over SQLite, told once."""
+    site = Site(tmp_path_factory.mktemp("story"))
+    run(site.prepare())
+    run(site.tell(events()))
+    return site.folder
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """The story, in a log and a store of the test's own."""
+    if request.param == "sqlite":
+        shutil.copytree(request.getfixturevalue("story"), tmp_path, dirs_exist_ok=True)
+        yield Site(tmp_path)
+        return
+    server: MongoServer = request.getfixturevalue("mongo_server")
+    site = Site(tmp_path, server.url, f"healing_{uuid.uuid4().hex}")
+    run(site.prepare())
+    run(site.tell(events()))
+    yield site
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.do.__name__)
+def test_what_is_damaged_is_named_and_mended_by_the_command_named(site: Site, damage: Damaged) -> None:
+    run(damaged(site, damage))
+    report = site.verified()
+    assert {one["invariant"] for one in report["broken"]} == damage.broken, report
+    assert all(one["findings"] and finding["mend"] for one in report["broken"] for finding in one["findings"]), report
+    for command in report["mend"]:
+        program, *arguments = shlex.split(command)
+        assert program == "onethread"
+        result = site.command(*arguments)
+        assert result.exit_code == 0, (command, result.output)
+    run(site.tell([]))
+    after = site.verified()
+    assert after["clean"], (report["mend"], after)
+    assert run(stored(site)) == {scoped(event.tenant, event.id) for event in events()}
+
+
+async def stored(site: Site) -> set[str]:
+    """The messages of the story that are there."""
+    async with site.opened() as (_, store):
+        return {*await store.entries([scoped(event.tenant, event.id) for event in events()])}
+
+
+async def damaged(site: Site, damage: Damaged) -> None:
+    async with site.opened() as (_, store):
+        await damage.do(store)
+
+
+def test_a_store_at_rest_is_clean(site: Site) -> None:
+    report = site.verified()
+    assert report["clean"], report
+    assert report["looked"]["entries"] == len(events()) + 1  # and one that says that two strands were joined
+    assert report["unjudged"] == {}
