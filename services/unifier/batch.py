@@ -62,8 +62,11 @@ class Batch:
         settled = await self._settlement.strands(seeds | redelivered) if seeds or redelivered else None
         touched = {decision.strand for decision in decisions} | (settled.nodes if settled else frozenset())
         await self._strands.need(touched)
-        await self._strands.fold(touched)
-        await self._strands.publish(touched)
+        if settled:
+            # Whoever reads that strands were joined is to find them so: here the heads come first.
+            await self._strands.fold(settled.nodes)
+            await self._strands.publish(settled.nodes)
+        await self._strands.publish_and_fold(touched)
         if settled:
             await self._merging.mark(settled.links)
         return {decision.reading.id for decision in decisions if decision.stored}

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ class Strands:
         self._store = store
         self._publisher = publisher
         self._heads: dict[str, Head] = {}
-        self._stored_through: dict[str, int] = {}
+        self._stored: dict[str, tuple[int, int]] = {}  # `through` and `published`
         self._recent: dict[str, list[Entry]] = {}
         self._guessed: set[str] = set()
 
@@ -45,7 +45,7 @@ class Strands:
             self._guessed |= missing
 
     def _start(self, strand: str, head: Head | None, entries: Sequence[Entry]) -> None:
-        self._stored_through[strand] = head.through if head else 0
+        self._stored[strand] = (head.through, head.published) if head else (0, 0)
         self._heads[strand] = fold(head, strand, entries)
         self._recent[strand] = list(entries)
 
@@ -101,20 +101,37 @@ class Strands:
 
     async def fold(self, strands: Collection[str]) -> None:
         """Write the heads of these strands; where another worker folded meanwhile, fold what is left."""
-        behind = {strand for strand in strands if self._heads[strand].through > self._stored_through[strand]}
-        while behind:
-            wanted = [(self._heads[strand], self._stored_through[strand]) for strand in sorted(behind)]
-            written = await self._store.fold(wanted)
+        while behind := {strand for strand in strands if self._heads[strand].through > self._stored[strand][0]}:
+            written = await self._store.fold(
+                [(self._heads[strand], self._stored[strand][0]) for strand in sorted(behind)]
+            )
             for strand in written:
-                self._stored_through[strand] = self._heads[strand].through
-            behind -= written
-            if behind:
-                await self.read(behind)
-                behind = {strand for strand in behind if self._heads[strand].through > self._stored_through[strand]}
+                self._stored[strand] = (self._heads[strand].through, self._heads[strand].published)
+            if behind - written:
+                told = {strand: self._heads[strand].published for strand in behind - written}
+                await self.read(told)
+                self._told(told)
 
     async def publish(self, strands: Collection[str]) -> None:
         """Publish these strands to their end, and remember that it is done."""
-        heads = [self._heads[strand] for strand in sorted(set(strands))]
+        heads = self._sorted(strands)
         await self._publisher.publish(heads, self._recent)
-        for head in heads:
-            self._heads[head.id] = msgspec.structs.replace(head, published=max(head.published, head.through))
+        self._told({head.id: head.through for head in heads})
+
+    async def publish_and_fold(self, strands: Collection[str]) -> None:
+        """Publish these strands to their end, then write their heads: one write tells both."""
+        heads = self._sorted(strands)
+        await self._publisher.tell(heads, self._recent)
+        self._told({head.id: head.through for head in heads})
+        await self.fold(strands)
+        late = {head.id: head.published for head in self._sorted(strands) if head.published > self._stored[head.id][1]}
+        if late:
+            await self._store.published(late)
+
+    def _sorted(self, strands: Collection[str]) -> list[Head]:
+        return [self._heads[strand] for strand in sorted(set(strands))]
+
+    def _told(self, through: Mapping[str, int]) -> None:
+        for strand, seq in through.items():
+            head = self._heads[strand]
+            self._heads[strand] = msgspec.structs.replace(head, published=max(head.published, seq))

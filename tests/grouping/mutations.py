@@ -126,11 +126,13 @@ MUTATIONS = (
     ),
     Mutation(
         "published raised before the log confirmed",
-        "publishing.py",
-        "        await self._log.append(CONVERSATIONS, drafts)\n"
-        "        await self._store.published({head.id: head.through for head in behind})\n",
-        "        await self._store.published({head.id: head.through for head in behind})\n"
-        "        await self._log.append(CONVERSATIONS, drafts)\n",
+        "strands.py",
+        "        await self._publisher.tell(heads, self._recent)\n"
+        "        self._told({head.id: head.through for head in heads})\n"
+        "        await self.fold(strands)\n",
+        "        self._told({head.id: head.through for head in heads})\n"
+        "        await self.fold(strands)\n"
+        "        await self._publisher.tell(heads, self._recent)\n",
     ),
     Mutation(
         "no unique (strand, seq)",

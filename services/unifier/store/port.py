@@ -118,7 +118,7 @@ class ConversationStore(Opening):
     async def fold(self, heads: Sequence[tuple[Head, int]]) -> set[str]:
         """Write each head if the stored one's `through` is the number given (0: or there is none); returns ids written.
 
-        `published` of a stored head is left alone.
+        `published` of a stored head is raised to the new one's, never lowered.
         """
 
     @abstractmethod

@@ -74,10 +74,10 @@ class Heads:
 
 def _folding(head: Head, expected: int, mark: str) -> UpdateOne:
     fields = fields_of(head)
-    new = {"published": fields.pop("published")}  # of a stored head it is another's to raise
+    told = {"published": fields.pop("published")}  # another may have raised it further
     change = {
         "$set": {**fields, "tenant": tenant_of(head.id), "listed": head.message_count > 0, "mark": mark},
-        "$setOnInsert": new,
+        "$max": told,
     }
     return UpdateOne({"_id": head.id, "through": expected}, change, upsert=expected == 0)
 
