@@ -8,7 +8,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,9 @@ from hostkit import served
 from provider import Provider
 
 from onethread.log.port import EventLog
+from onethread.log.topics import topics
 from onethread.testing.failpoints import Moment
+from unifier.store.port import ConversationStore
 
 
 class Verdict(NamedTuple):
@@ -89,13 +91,23 @@ class Account:
         os.fsync(self._file.fileno())
 
 
-class Rig:
-    """Tells the story as often as one likes. `like`: where the backends are; `paths`: code that comes before the usual one."""
+class Ends(NamedTuple):
+    """Where all tellings end, if they share their servers: each is a tenant then."""
 
-    def __init__(self, folder: Path, forks: Process, provider: str, like: Telling, client: httpx.AsyncClient) -> None:
+    log: EventLog
+    store: ConversationStore
+    feed: Feed
+
+
+class Rig:
+    """Tells the story as often as one likes. `like`: where the backends are; without any, each telling has files of its own."""
+
+    def __init__(
+        self, folder: Path, forks: Process, provider: str, like: Telling, client: httpx.AsyncClient, ends: Ends | None
+    ) -> None:
         self._folder, self._forks, self._provider, self._like, self._client = folder, forks, provider, like, client
+        self._ends = ends
         self._number = 0
-        self._feed: Feed | None = None
 
     async def perform(self, *kills: Moment) -> Verdict:
         """Tell; each kill ends one process, and the next goes on. Then to the end, and look."""
@@ -120,11 +132,10 @@ class Rig:
         return Verdict(kills, killed, await self._look(told), trace, accepted, recovery)
 
     async def _look(self, told: Telling) -> Outcome:
+        if self._ends is not None:
+            return await outcome(told.tenant, *self._ends)
         async with told.log() as log, told.store() as store:
-            return await outcome(told.tenant, log, store, self._fed(told, log))
-
-    def _fed(self, told: Telling, log: EventLog) -> Feed:
-        return Feed(log)
+            return await outcome(told.tenant, log, store, Feed(log))
 
     async def _run(self, told: Telling, account: Account) -> bool:
         """One process, to its end; whether it was killed. Raises AssertionError where it failed by itself."""
@@ -177,7 +188,7 @@ def _signature(body: bytes) -> dict[str, str]:
 
 @asynccontextmanager
 async def rigged(folder: Path, like: Telling | None = None, paths: Sequence[Path] = ()) -> AsyncIterator[Rig]:
-    """A provider, a fork server, and callers, for as many tellings as one likes."""
+    """A provider, a fork server, and callers, for as many tellings as one likes. `paths`: source that comes before the usual."""
     tests = Path(__file__).parents[1]
     python_path = os.pathsep.join(map(str, (*paths, tests, tests / "packages")))
     with (folder / "errors").open("ab") as errors:
@@ -186,11 +197,22 @@ async def rigged(folder: Path, like: Telling | None = None, paths: Sequence[Path
             env={**os.environ, "PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
     assert forks.stdin is not None
+    told = like or Telling("", "", "")
     try:
-        limits = httpx.Limits(max_keepalive_connections=0)
-        async with served(Shop().app) as url, httpx.AsyncClient(limits=limits, timeout=10.0) as client:
-            told = like or Telling("", "", "")
-            yield Rig(folder, forks, url.removeprefix("http://"), told, client)
+        async with AsyncExitStack() as stack:
+            url = await stack.enter_async_context(served(Shop().app))
+            limits = httpx.Limits(max_keepalive_connections=0)
+            client = await stack.enter_async_context(httpx.AsyncClient(limits=limits, timeout=10.0))
+            ends = await _opened(told, stack) if told.kafka else None
+            yield Rig(folder, forks, url.removeprefix("http://"), told, client, ends)
     finally:
         forks.stdin.close()
         await forks.wait()
+
+
+async def _opened(told: Telling, stack: AsyncExitStack) -> Ends:
+    log = await stack.enter_async_context(told.log())
+    store = await stack.enter_async_context(told.store())
+    await store.create_indexes()
+    await log.apply(topics(partitions=1))
+    return Ends(log, store, Feed(log))

@@ -248,4 +248,4 @@ async def _until(holds: Callable[[], Awaitable[bool]], running: asyncio.Task[Non
         if running.done():
             running.result()
             raise AssertionError("it ended by itself")
-        await asyncio.sleep(0.004)
+        await asyncio.sleep(0.01)
