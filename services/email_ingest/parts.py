@@ -67,15 +67,15 @@ class Part(NamedTuple):
 
 
 def _uudecoded(body: bytes) -> bytes:
-    out = []
+    out = io.BytesIO()
     for line in islice(io.BytesIO(body), MAX_LINES):
         if line.startswith((b"begin ", b"end")):
             continue
         try:
-            out.append(binascii.a2b_uu(line))
+            out.write(binascii.a2b_uu(line))
         except binascii.Error:
             continue
-    return b"".join(out)
+    return out.getvalue()
 
 
 class Tree(NamedTuple):

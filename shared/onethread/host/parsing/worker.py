@@ -98,6 +98,7 @@ class Worker:
             async with asyncio.timeout(self._seconds * _ON_THE_CLOCK):
                 answer = await self._asked(job, data)
         except TimeoutError:
+            self.kill()
             await self.end()
             return Over("time")
         except Died:
