@@ -95,10 +95,10 @@ async def _serve(contender: Contender, folder: Path, pipe: Connection) -> None:
             # In a thread: while the others have their turn, members of groups go on to say that they live.
             while (asked := await asyncio.to_thread(pipe.recv)) == _ROUND:
                 pipe.send(await _round(contender))
+            used = contender.program()  # before the program is ended
         finally:
             await contender.close()
         if asked == _END:
-            used = contender.program()
             pipe.send(Ending(used.peak_bytes if used else peak_memory(), contender.notes()))
     except EOFError:
         return  # the one who asks is gone

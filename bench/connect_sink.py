@@ -91,9 +91,7 @@ class Sink(Contender):
 
     def program(self) -> Usage | None:
         """See Contender: the Java process."""
-        if self._server.running:
-            self._used = usage(self._server.pid)
-        return self._used
+        return usage(self._server.pid)
 
     def seconds(self) -> float | None:
         """See Contender."""
