@@ -116,7 +116,9 @@ class Ledger:
             gap = gap if gap <= last else 0
         if change.seq > last + 1 and not gap and not (self.cut and last == 0):
             gap = last + 1
-        root = change.entry.joined.root if change.entry.joined else ""
+        # Of a strand that is told anew, the change says whose it is by then.
+        anew = change.conversation if epoch and change.epoch > epoch else ""
+        root = change.entry.joined.root if change.entry.joined else anew
         self._file.execute(
             """INSERT INTO strands (strand, epoch, last, gap, root, stored_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                 ON CONFLICT DO UPDATE SET epoch = ?2, last = ?3, gap = ?4, root = iif(?5 = '', root, ?5),
