@@ -132,7 +132,7 @@ class _Collector:
             return [self.words(part, name)]
         if part.media_type in _RENDERINGS:
             return []
-        self.attach(part, disposition, name, related=related)
+        self.attach(part, part.content(), disposition, name, related=related)
         return []
 
     def _is_words(self, part: Part, disposition: str, name: str) -> bool:
@@ -148,7 +148,7 @@ class _Collector:
         is_html = part.media_type == "text/html"
         if len(content) > (MAX_HTML if is_html else MAX_TEXT):
             self.notes["a body over its bounds is kept whole as a file"] = None
-            self.attach(part, "attachment", name or ("body.html" if is_html else "body.txt"), related=False)
+            self.attach(part, content, "attachment", name or ("body.html" if is_html else "body.txt"), related=False)
         text = clean(decode(content[:MAX_DECODED], part.parameters.get("charset", b"").decode("latin-1")))
         if is_html:
             return Segment(None, text)
@@ -160,8 +160,7 @@ class _Collector:
             self.protection = self.protection or "signed"
         return Segment(text, None)
 
-    def attach(self, part: Part, disposition: str, name: str, *, related: bool) -> None:
-        content = part.content()
+    def attach(self, part: Part, content: bytes, disposition: str, name: str, *, related: bool) -> None:
         content_id = one_line(part.first("content-id").decode("latin-1")).strip("<> ")[:500]
         if part.media_type == "text/calendar":
             self.calendar = self.calendar or _calendar_method(part, content)
