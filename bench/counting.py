@@ -15,6 +15,8 @@ WRITES = frozenset({"insert", "fold", "published", "note_identities", "wish", "s
 
 _OWN = frozenset({"hello", "ping", "endSessions"})
 """Commands of the driver's own."""
+_QUERY = ("find", "filter", "sort", "projection", "hint", "skip", "limit")
+"""What `explain` is given of a find."""
 
 
 class Count:
@@ -60,6 +62,8 @@ class Commands(CommandListener):
         self.sent: Counter[str] = Counter()
         self.written: Counter[str] = Counter()
         self.returned = 0
+        self.finds: list[dict[str, Any]] | None = None
+        """Set it to [] to keep every find, as `explain` takes it."""
 
     def clear(self) -> None:
         """From here on anew."""
@@ -72,6 +76,8 @@ class Commands(CommandListener):
         if event.command_name not in _OWN:
             name = "collection" if event.command_name == "getMore" else event.command_name
             self.sent[f"{event.command_name} {event.command[name]}"] += 1
+        if event.command_name == "find" and self.finds is not None:
+            self.finds.append({part: event.command[part] for part in _QUERY if part in event.command})
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """See pymongo. An update that found everything as it was has written nothing."""

@@ -4,8 +4,9 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from pymongo import monitoring
+from pymongo import AsyncMongoClient, monitoring
 
 from bench.backends import Backends
 from bench.comparing import Entrant, Goal, Plan
@@ -93,6 +94,7 @@ class Grown(Contender):
         await self.prepare()
         async with self._watched():
             await worker.apply(self._batches[0])
+        finds, self._commands.finds = self._commands.finds or [], None
         messages, sent = self._batch, self._commands.sent.total()
         written = count.items["claim keys"] + count.items["claim clocks"] + sum(count.items[name] for name in WRITES)
         self._asked: Notes = {
@@ -104,17 +106,31 @@ class Grown(Contender):
         if self._url:
             self._asked["MongoDB commands a batch"] = sent
             self._asked["MongoDB documents returned a message"] = self._commands.returned / messages
+            keys, documents = await self._examined(finds)
+            self._asked["keys examined a message, by explain"] = keys / messages
+            self._asked["documents examined a message, by explain"] = documents / messages
         else:
             self._asked["SQLite instructions a message"] = round(self._instructions.count / messages)
 
     @contextlib.asynccontextmanager
     async def _watched(self) -> AsyncIterator[None]:
         self._commands.clear()
+        self._commands.finds = []
         if isinstance(self._store, SqliteConversations):
             async with self._instructions.watched(self._store):
                 yield
         else:
             yield
+
+    async def _examined(self, finds: Sequence[dict[str, Any]]) -> tuple[int, int]:
+        """Keys and documents that the server says these finds examine."""
+        keys = documents = 0
+        async with AsyncMongoClient[dict[str, Any]](self._url) as client:
+            for find in finds:
+                told = await client[self._database].command("explain", find, verbosity="executionStats")
+                keys += told["executionStats"]["totalKeysExamined"]
+                documents += told["executionStats"]["totalDocsExamined"]
+        return keys, documents
 
     def _working_on(self, store: ConversationStore) -> Worker:
         return Worker(self._log, store, Blobs((self._folder / "blobs").as_uri()), member="bench")
