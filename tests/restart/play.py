@@ -91,6 +91,8 @@ class Play:
         }
         self._granted = 0
         self.kills: list[Kill] = []
+        self.last_kill = 0.0
+        """When it was, by the monotonic clock."""
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +115,7 @@ class Play:
             self._grant((act + 1) * step)
             self._until(partial(self._is_due, moment))
             self.kills.append(Kill(victim, self.accepted, self.committed))
+            self.last_kill = time.monotonic()
             self._victims[victim]()
         self._grant(self._stage.count)
         self._until(lambda: self.accepted >= self._stage.count)
