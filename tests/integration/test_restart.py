@@ -23,6 +23,7 @@ from onethread.testing.servers.kafka import KafkaServer
 from onethread.testing.servers.mongodb import MongoServer
 from unifier.reading import read
 from unifier.store.port import ConversationStore
+from unifier.verify.verification import check
 from unifier.worker import GROUP
 
 SEED = 7
@@ -119,6 +120,7 @@ async def all_is_well(stage: Stage, play: Play, log: EventLog, store: Conversati
     feed = Feed(log)
     await feed.follow()  # first appearances are 1, 2, 3 … without a gap
     assert feed.last == found.ends
+    assert (await check(store, log, POLICIES)).sentences() == []
     assert found.hash == wanted.hash
 
 

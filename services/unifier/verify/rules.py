@@ -124,6 +124,11 @@ def _is_on(clock: Clock | None, reading: Reading, entry: Entry) -> bool:
 
 
 def _is_there(link: Link | None, wish: LinkWish) -> bool:
+    """Whether the link does what is wished, for this reason or another: which of two messages came first decides who says why."""
     if link is None:
         return False
-    return link.state != "auto" or any(reason.key == wish.evidence.key for reason in link.evidence)
+    wanted = wish.evidence
+    return link.state != "auto" or any(
+        reason.counts >= wanted.counts and (not reason.needs or set(reason.needs) == set(wanted.needs))
+        for reason in link.evidence
+    )
