@@ -86,6 +86,9 @@ class HttpSettings(_Part):
     )
     max_body_bytes: int = Field(default=3 * 1024 * 1024, ge=1024, description="Largest webhook body.")
     max_waiting: int = Field(default=512, ge=1, description="Webhooks in work at once; beyond it the answer is 503.")
+    max_waiting_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024 * 1024, description="Memory that they take at most; beyond it, too."
+    )
 
 
 class UnifierSettings(_Part):

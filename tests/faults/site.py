@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 from e2e.deployment import KEY, Deployment
 
 from onethread.testing.servers.proxy import TcpProxy
@@ -35,8 +36,8 @@ def channel() -> dict[str, Any]:
     }
 
 
-def update(number: int) -> dict[str, Any]:
-    """The n-th update: a message of one of twenty people."""
+def update(number: int, length: int = 0) -> dict[str, Any]:
+    """The n-th update: a message of one of twenty people, with so much text beside its number."""
     who = 700_100_200 + number % 20
     person = {"id": who, "is_bot": False, "first_name": f"Customer {who}"}
     return {
@@ -46,9 +47,26 @@ def update(number: int) -> dict[str, Any]:
             "date": 1_772_366_400 + number,
             "chat": {"id": who, "type": "private", "first_name": person["first_name"]},
             "from": person,
-            "text": f"Message {number}",
+            "text": f"Message {number}" + " and so on" * (length // 10),
         },
     }
+
+
+def external_id(number: int) -> str:
+    """Of the n-th update's message."""
+    message = update(number)["message"]
+    return f"{message['chat']['id']}:{message['message_id']}"
+
+
+class Limited(Deployment):
+    """A deployment whose entrance may have limits of its own: the part `http` of its settings counts, too."""
+
+    def config(self, service: str = "") -> Path:
+        path = super().config(service)
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values["http"] |= self.settings.get("http", {})
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        return path
 
 
 class Sender:
@@ -116,7 +134,7 @@ def linked(kafka: Callable[..., Any], mongo: Any, folder: Path, **settings: Any)
             "channels": [channel()],
             **settings,
         }
-        deployment = Deployment(folder, values, [[SERVICE]])
+        deployment = Limited(folder, values, [[SERVICE]])
         try:
             yield deployment, broker_link, database_link, broker
         finally:

@@ -122,6 +122,7 @@ class Process:
             standing=standing,
             body_limit=http.max_body_bytes,
             admitted=http.max_waiting,
+            memory=http.max_waiting_bytes,
         )
         self.prepares(lambda: _announced(self.channels, standing, ChannelStates(self.state)))
         self.mounts("/hooks/", webhook)
