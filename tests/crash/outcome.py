@@ -9,6 +9,7 @@ from crash.shop import expected
 from grouping.invariants import Feed, without_progress
 
 from onethread import dead_letters
+from onethread.event import Message
 from onethread.identity import digest
 from onethread.log.port import EventLog
 from unifier.folding import fold
@@ -53,6 +54,13 @@ async def outcome(tenant: str, log: EventLog, store: ConversationStore, feed: Fe
         hash=await _hash(tenant, log, store, heads, said),
         wrong=(*_broken(heads, runs), *await _unpublished(feed, runs)),
     )
+
+
+async def messages(tenant: str, store: ConversationStore) -> list[str]:
+    """The texts of all messages of a tenant."""
+    heads = await store.list_heads(tenant, "created", None, 1000, HeadFilter())
+    said = [entry.event for head in heads for entry in await store.run(head.id, 0, 1000) if entry.event]
+    return sorted(event.fact.body.text.strip() for event in said if isinstance(event.fact, Message))
 
 
 async def _strands(tenant: str, store: ConversationStore) -> list[Head]:

@@ -11,7 +11,7 @@ from unifier.store.port import ConversationStore
 
 STORE_READS = frozenset(
     {
-        "epoch", "entries", "keys", "clocks", "identities", "customers", "tails", "run", "owned_keys", "owned_clocks", "links",
+        "epoch", "entries", "keys", "clocks", "revisions", "look", "identities", "customers", "tails", "run", "owned_keys", "owned_clocks", "links",
         "links_at", "links_needing", "heads", "strands_of", "list_heads", "timeline", "runs", "about", "whole",
     }
 )  # fmt: skip

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import httpx
 import msgspec
-from crash.outcome import Outcome, outcome
+from crash.outcome import Outcome, messages, outcome
 from crash.shop import FIRST_ACT, HOOKED, POLLED, STREAMED, Item, commands
-from crash.telling import HOOK, SECRET, Telling
+from crash.telling import HOOK, SECRET, Entrance, Telling
 from fastapi import FastAPI
 from grouping.invariants import Feed
 from hostkit import served
@@ -46,6 +46,14 @@ class Verdict(NamedTuple):
     def faults(self, wanted: str) -> list[str]:
         """What is wrong with the state; empty: nothing."""
         return self.outcome.faults(wanted)
+
+
+class Received(NamedTuple):
+    """`messages`: the texts that are stored, each as often as it is."""
+
+    killed: int
+    messages: list[str]
+    trace: list[Moment]
 
 
 class Shop:
@@ -109,14 +117,22 @@ class Rig:
         self._ends = ends
         self._number = 0
 
+    async def receive(self, entrance: Entrance, *kills: Moment) -> Received:
+        """Let a real connector read what waits for it; each kill ends one process, and the next goes on."""
+        told = msgspec.structs.replace(self._new(), entrance=entrance)
+        account, killed = Account(Path(told.folder) / "accepted"), 0
+        for kill in kills:
+            killed += await self._run(msgspec.structs.replace(told, kills=[kill]), account)
+        assert not await self._run(told, account)
+        account.close()
+        async with told.store() as store:
+            found = await messages(told.tenant, store)
+        return Received(killed, found, _trace(told))
+
     async def perform(self, *kills: Moment) -> Verdict:
         """Tell; each kill ends one process, and the next goes on. Then to the end, and look."""
-        self._number += 1
-        tenant = f"t{os.getpid()}x{self._number}"
-        folder = self._folder / tenant
-        folder.mkdir()
-        told = msgspec.structs.replace(self._like, folder=str(folder), tenant=tenant, provider=self._provider)
-        account, killed, since = Account(folder / "accepted"), 0, time.monotonic()
+        told = self._new()
+        account, killed, since = Account(Path(told.folder) / "accepted"), 0, time.monotonic()
         try:
             for kill in kills:
                 killed += await self._run(msgspec.structs.replace(told, kills=[kill]), account)
@@ -127,9 +143,15 @@ class Rig:
             account.close()
         recovery = time.monotonic() - since
         assert account.whole, f"accepted {account.deliveries} deliveries, {account.commands} commands"
-        trace = msgspec.json.decode((folder / "trace").read_bytes(), type=list[Moment])
         accepted = account.deliveries + account.commands + len(POLLED) + len(STREAMED)
-        return Verdict(kills, killed, await self._look(told), trace, accepted, recovery)
+        return Verdict(kills, killed, await self._look(told), _trace(told), accepted, recovery)
+
+    def _new(self) -> Telling:
+        self._number += 1
+        tenant = f"t{os.getpid()}x{self._number}"
+        folder = self._folder / tenant
+        folder.mkdir()
+        return msgspec.structs.replace(self._like, folder=str(folder), tenant=tenant, provider=self._provider)
 
     async def _look(self, told: Telling) -> Outcome:
         if self._ends is not None:
@@ -176,6 +198,10 @@ class Rig:
             await asyncio.sleep(0.002)  # it died; who called is told soon
             return False
         return answer.status_code == 200
+
+
+def _trace(told: Telling) -> list[Moment]:
+    return msgspec.json.decode((Path(told.folder) / "trace").read_bytes(), type=list[Moment])
 
 
 def _body(items: Sequence[Item]) -> bytes:

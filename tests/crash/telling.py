@@ -56,12 +56,25 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 HOOK = "hook-secret-part-01"
 POLICIES = Policies(Policy(window=6 * HOUR))
 PACE = Pace(first=0.01, longest=0.02, contend=0.002, watch=0.005, wakes=60.0, settled=60.0)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 BATCH = 3
 """Records of one batch, so that there are several."""
 
 
+class Entrance(msgspec.Struct):
+    """A real connector with its settings, and how many messages wait for it."""
+
+    connector: str
+    settings: dict[str, Any]
+    messages: int
+
+
 class Telling(msgspec.Struct):
-    """What one process is told. `first`: the number of commands that were accepted before. With `kafka` and `mongodb`, these."""
+    """What one process is told.
+
+    `kills`: the first of these is its end. `commanded`: the number of commands that were accepted before. With `kafka` and
+    `mongodb`, these. With an `entrance`, only what comes in there.
+    """
 
     folder: str
     tenant: str
@@ -70,6 +83,7 @@ class Telling(msgspec.Struct):
     commanded: int = 0
     kafka: str = ""
     mongodb: str = ""
+    entrance: Entrance | None = None
 
     def log(self) -> EventLog:
         if self.kafka:
@@ -142,10 +156,10 @@ class Parts:
         self._standing = Standing(self.state, now)
         self._cursors = Cursors(self.plain_state)
         common = (self._lender, leases, Cursors(self.state), self._standing)
-        self._polling = PollingHost(*common, Notes(self.state))
-        self._stream = StreamHost(*common)
+        self.polling = PollingHost(*common, Notes(self.state))
+        self.stream = StreamHost(*common)
         self._webhook = WebhookApp(
-            self._ingest, public_url="http://shop.example", lend=self._lender.host, wake=self._polling.wake,
+            self._ingest, public_url="http://shop.example", lend=self._lender.host, wake=self.polling.wake,
             standing=self._standing,
         )  # fmt: skip
         self._next = asyncio.Event()
@@ -153,7 +167,7 @@ class Parts:
 
     async def tell(self) -> None:
         """The whole story, or what is left of it."""
-        self._serve("hook", Hooked(_settings(Hooked, secrets=[SECRET])))
+        self.serve("hook", Hooked(_settings(Hooked, secrets=[SECRET])))
         http = HttpServer(self._app, "127.0.0.1", 0)
         self._say(f"port {http.bind()}")
         serving = asyncio.create_task(http.run_until_stopped())
@@ -163,10 +177,14 @@ class Parts:
             if act == self._telling.acts - 1:
                 await self._pull()
                 await self._command()
-            await self._work()
+            await self.work()
+        await self.close()
+        await cancelled([serving])
+
+    async def close(self) -> None:
+        """End what is neither log nor store."""
         await self._webhook.stop()
         await self._lender.close()
-        await cancelled([serving])
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"].startswith("/hooks/"):
@@ -175,10 +193,11 @@ class Parts:
             self._next.set()
             await send_answer(send, Answer())
 
-    def _serve(self, name: str, connector: Connector[Any]) -> Channel:
+    def serve(self, name: str, connector: Connector[Any]) -> Channel:
+        """A channel of this connector."""
         channel = Channel(
             id=self._id(name), tenant=self._telling.tenant, connector=connector, created_at=START,
-            hook_secret=SecretStr(HOOK), allow_networks=LOOPBACK,
+            since=LONG_AGO, hook_secret=SecretStr(HOOK), allow_networks=LOOPBACK,
         )  # fmt: skip
         self.channels.add(channel)
         return channel
@@ -190,13 +209,13 @@ class Parts:
         url = self._telling.provider
         polled = Polled(_settings(Polled, url=f"http://{url}/polled", log_in=True))
         streamed = Streamed(_settings(Streamed, url=f"ws://{url}/streamed"))
-        await self._until_read("poll", pointed(Polled, polled, "polling", self._points), self._polling, len(POLLED))
-        await self._until_read("live", pointed(Streamed, streamed, "stream", self._points), self._stream, len(STREAMED))
+        await self._until_read("poll", pointed(Polled, polled, "polling", self._points), self.polling, len(POLLED))
+        await self._until_read("live", pointed(Streamed, streamed, "stream", self._points), self.stream, len(STREAMED))
 
     async def _until_read(self, name: str, connector: Connector[Any], host: PullHost, last: int) -> None:
-        channel = self._serve(name, connector)
+        channel = self.serve(name, connector)
         running = asyncio.create_task(host.run())
-        await _until(lambda: self._is_read(channel.id, last), running)
+        await until(lambda: self._is_read(channel.id, last), running)
         await cancelled([running])
         await host.stop()
         self.channels.remove(channel.id)
@@ -210,12 +229,13 @@ class Parts:
                 await self.log.append(MESSAGES, [envelope.draft(event)])
                 self._say("commanded")
 
-    async def _work(self) -> None:
+    async def work(self) -> None:
+        """Until lag is zero."""
         worker = Worker(
             self.log, self.store, self.blobs, member="one", policies=POLICIES, batch=BATCH, state=self.state
         )
         running = asyncio.create_task(worker.run(asyncio.Event()))
-        await _until(self._all_is_done, running)
+        await until(self._all_is_done, running)
         await cancelled([running])
 
     async def _all_is_done(self) -> bool:
@@ -242,7 +262,7 @@ def _settings(kind: type[Connector[Any]], **fields: Any) -> Any:
     return kind.settings_model()(account=ACCOUNT, **fields)
 
 
-async def _until(holds: Callable[[], Awaitable[bool]], running: asyncio.Task[None]) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], running: asyncio.Task[None]) -> None:
     """Wait for a state that `running` brings about. Raises what ended it before."""
     while not await holds():
         if running.done():

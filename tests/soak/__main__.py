@@ -27,7 +27,7 @@ POINTS = 0.55
 """Of the time, for kills at fail-points."""
 BOTH_FORMS = ("tests/integration/test_restart.py", "tests/faults", "tests/load")
 """Run with their short forms, too: all of them report figures."""
-LONG_FORMS = ("tests/failures", "tests/integration", "tests/unit", "tests/contract", "tests/grouping")
+LONG_FORMS = ("tests/crash", "tests/failures", "tests/integration", "tests/unit", "tests/contract", "tests/grouping")
 
 
 def jobs(seconds: float, seed: int) -> list[Job]:
