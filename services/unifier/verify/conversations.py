@@ -3,12 +3,12 @@
 A group that is larger than what is held in memory is left out, and counted as that.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from unifier.model import Entry, Head, Link, plain, tenant_of
-from unifier.settling import roots, same_customer
+from unifier.model import Entry, Link, plain, tenant_of
 from unifier.store.port import ConversationStore
 from unifier.verify.findings import Finding, Report
+from unifier.verify.groups import Group, Groups
 from unifier.verify.rules import Rules, Said
 from unifier.verify.ties import Ties
 
@@ -17,54 +17,45 @@ MOVED = "conversations in which a person moved messages: not made anew from thei
 
 
 class Conversations:
-    """For one store. `most`: strands of a group, and messages of a conversation, that are held at most."""
+    """For one store. `most`: messages of a conversation that are held at most."""
 
-    def __init__(self, store: ConversationStore, rules: Rules, report: Report, most: int) -> None:
+    def __init__(self, store: ConversationStore, groups: Groups, rules: Rules, report: Report, most: int) -> None:
         self._store = store
+        self._groups = groups
         self._rules = rules
         self._report = report
-        self.most = most
+        self._most = most
 
     async def check(self, seed: str) -> list[Finding]:
         """The group of strands whose eldest is `seed`; nothing if another is its eldest."""
-        nodes, links = await self._grown(seed)
-        if min(nodes) != seed:
+        group = await self._groups.of(seed)
+        if group is None:
+            self._report.leave(f"groups of over {self._groups.most} strands: not judged")
             return []
-        if len(nodes) > self.most:
-            self._report.leave(f"groups of over {self.most} strands: not judged")
+        if min(group.roots) != seed:
             return []
-        heads = await self._store.heads(nodes)
-        want = roots(sorted(nodes), links, same_customer(await self._customers(links)))
-        wrong = sorted(node for node, root in want.items() if _root(heads, node) != root)
-        found: list[Finding] = []
-        if wrong:
-            first = await self._store.run(wrong[0], 0, 1)
-            since = first[0].stored_at if first else 0
-            what = f"{len(wrong)} strands lead to another conversation than their links"
-            found.append(Finding("I7", what, tuple(wrong[:5]), since))
+        found = await self._led(group)
         conversations: dict[str, list[str]] = {}
-        for node, root in want.items():
-            conversations.setdefault(root, []).append(node)
+        for strand, root in group.roots.items():
+            conversations.setdefault(root, []).append(strand)
         for root in sorted(conversations):
-            found += await self._reasons(conversations[root], links)
+            found += await self._reasons(conversations[root], group.links)
         return found
 
-    async def _grown(self, seed: str) -> tuple[set[str], list[Link]]:
-        nodes, links, frontier = {seed}, dict[str, Link](), {seed}
-        while frontier and len(nodes) <= self.most:
-            found = [link for link in await self._store.links_at(frontier) if link.kind == "strand"]
-            links.update({link.id: link for link in found})
-            frontier = {end for link in found for end in link.ends} - nodes
-            nodes |= frontier
-        return nodes, list(links.values())
-
-    async def _customers(self, links: Sequence[Link]) -> dict[str, str]:
-        needed = {who for link in links for reason in link.evidence for who in reason.needs}
-        return {who: one.customer for who, one in (await self._store.identities(needed)).items()} if needed else {}
+    async def _led(self, group: Group) -> list[Finding]:
+        """Whether the heads lead where the links say; a strand without entries has no head, and leads itself."""
+        heads = await self._store.heads(group.roots)
+        led = {strand: heads[strand].root if strand in heads else strand for strand in group.roots}
+        wrong = sorted(strand for strand, root in group.roots.items() if led[strand] != root)
+        if not wrong:
+            return []
+        first = await self._store.run(wrong[0], 0, 1)
+        what = f"{len(wrong)} strands lead to another conversation than their links"
+        return [Finding("I7", what, tuple(wrong[:5]), first[0].stored_at if first else 0)]
 
     async def _reasons(self, strands: Collection[str], links: Sequence[Link]) -> list[Finding]:
         """Whether the rules, or persons, bring together what is one conversation."""
-        reasons = Reasons(self.most)
+        reasons = Reasons(self._most)
         for strand in sorted(strands):
             after = 0
             while reasons.holds and (page := await self._store.run(strand, after, PAGE)):
@@ -74,11 +65,6 @@ class Conversations:
             if link.state == "together":
                 reasons.ties.tie(*link.ends)
         return reasons.end(self._report)
-
-
-def _root(heads: Mapping[str, Head], strand: str) -> str:
-    """A strand without entries has no head, and leads itself."""
-    return heads[strand].root if strand in heads else strand
 
 
 class Reasons:

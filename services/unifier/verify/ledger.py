@@ -4,6 +4,7 @@ It follows the topic as a desk does. Within an epoch a strand's first appearance
 again, from where it says it. A temporary file of SQLite, which nobody else sees.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
@@ -11,10 +12,11 @@ from typing import NamedTuple
 import msgspec
 
 from onethread.log.port import EventLog, Extent, Record
-from onethread.log.topics import CONVERSATIONS
+from onethread.log.topics import CONVERSATIONS, MESSAGES
 from unifier.publishing import Change, read
 from unifier.rereading import reread
 from unifier.store.audit import bounds
+from unifier.worker import GROUP
 
 
 class Known(NamedTuple):
@@ -98,6 +100,16 @@ class Ledger:
             changes += len(records)
         self._offsets = {one: extent.end for one, extent in extents.items()}
         return changes
+
+    async def rest(self, seconds: float, *, batches: bool) -> None:
+        """Wait so long; with `batches`, five times as long for the unifiers to commit what the log has now: nobody may be reading."""
+        ends = await self._log.extents(MESSAGES) if self._log and batches else {}
+        await asyncio.sleep(seconds)
+        for _ in range(16):
+            commits = await self._log.commits(GROUP, MESSAGES) if self._log and ends else {}
+            if all(commits.get(one, 0) >= extent.end for one, extent in ends.items()):
+                return
+            await asyncio.sleep(seconds / 4)
 
     def _learn(self, records: Iterable[Record]) -> None:
         self._file.execute("BEGIN")

@@ -15,6 +15,7 @@ from unifier.reading import Reading, read
 from unifier.store.port import ConversationStore
 from unifier.threading import Decision, World
 from unifier.verify.findings import Finding, replay
+from unifier.verify.groups import Groups
 
 
 class Said:
@@ -31,8 +32,9 @@ class Said:
 class Rules:
     """For one store; `policies` are those in force."""
 
-    def __init__(self, store: ConversationStore, policies: Policies) -> None:
+    def __init__(self, store: ConversationStore, policies: Policies, groups: Groups) -> None:
         self._store = store
+        self._groups = groups
         self._policies = policies
         self._directory = Directory(store)
 
@@ -92,15 +94,29 @@ class Rules:
         links = await self._store.links({wish.id for _, wish in wishes})
         found: dict[str, Finding] = {}
         for entry, wish in wishes:
-            if wish.id not in found and not _is_there(links.get(wish.id), wish) and not await self._is_moved(wish):
+            if wish.id in found or _is_there(links.get(wish.id), wish):
+                continue
+            if wish.kind == "identity" or not await self._is_reached(wish):
                 what = f"a link for the rule {wish.evidence.rule} is missing"
                 since = entry.stored_at
                 found[wish.id] = Finding("I7", what, (entry.id, *wish.ends), since, (replay(since),))
         return list(found.values())
 
-    async def _is_moved(self, wish: LinkWish) -> bool:
-        """Where a person moved messages, later looks may find other strands than the first did; the person's word stands."""
-        return wish.kind == "strand" and bool(await self._store.runs(dict.fromkeys(wish.ends, 0), 1, ["moved"]))
+    async def _is_reached(self, wish: LinkWish) -> bool:
+        """Whether a link between two strands need not be there.
+
+        What a first look found elsewhere (a key, before the message that it names) leads there over other links. What does not
+        count now joins nothing. And where a person spoke, or moved messages, the person's word stands.
+        """
+        one, other = wish.ends
+        needs = wish.evidence.needs
+        people = await self._store.identities(needs) if needs else {}
+        if not wish.evidence.counts or len({people[who].customer for who in needs if who in people}) > 1:
+            return True
+        group = await self._groups.of(one)
+        if group is None or group.is_spoken_of or group.roots[one] == group.roots.get(other):
+            return True
+        return bool(await self._store.runs(dict.fromkeys(wish.ends, 0), 1, ["moved"]))
 
 
 def _missing(entry: Entry, reading: Reading, said: Said) -> Iterator[Finding]:

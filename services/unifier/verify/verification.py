@@ -1,11 +1,10 @@
 """All checks over one store, in pages: what is read when, and what is looked at again before it is said. The checks are elsewhere.
 
 Memory holds a page, one group of strands, and the findings; what must be remembered of every strand is in the ledger, on disk.
-While messages flow a look can meet a strand in the middle of a batch. So what is suspicious is looked at again, some seconds later,
-and is reported when nothing about it has changed; what changes at every look is counted as not judged.
+While messages flow a look can meet a strand in the middle of a batch. So what is suspicious is looked at again, when the batches that
+were in work then are committed, and is reported if nothing about it has changed; what changes at every look is counted as not judged.
 """
 
-import asyncio
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -21,6 +20,7 @@ from unifier.store.port import ConversationStore
 from unifier.verify.conversations import Conversations, Reasons
 from unifier.verify.customers import Customers
 from unifier.verify.findings import REBUILD, Finding, Report, Suspicion, replay, suspect
+from unifier.verify.groups import Groups
 from unifier.verify.heads import Heads, unstored
 from unifier.verify.ledger import Ledger
 from unifier.verify.rules import Rules
@@ -89,8 +89,9 @@ class Verification:
         self._looks = looks
         self._patience = patience
         self._told = told
-        self._rules = Rules(store, policies)
-        self._conversations = Conversations(store, self._rules, self.report, most)
+        groups = Groups(store, most)
+        self._rules = Rules(store, policies, groups)
+        self._conversations = Conversations(store, groups, self._rules, self.report, most)
         self._customers = Customers(store, self.report, most)
         self._heads = Heads(store, ledger)
         self._suspicions: dict[tuple[str, str], set[Finding]] = {}
@@ -253,10 +254,10 @@ class Verification:
 
     async def _look_again(self) -> None:
         """Report what is found twice in the same words; numbers that moved in between are work in progress."""
-        for _ in range(self._looks):
+        for number in range(self._looks):
             if not self._suspicions:
                 return
-            await asyncio.sleep(self._patience)
+            await self._ledger.rest(self._patience, batches=not number)
             await self._ledger.follow()
             before, self._suspicions = self._suspicions, {}
             for (kind, subject), findings in before.items():
