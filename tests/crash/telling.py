@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from crash.ports import STORE_READS
-from crash.shop import ACCOUNT, POLLED, START, STREAMED, Hooked, Polled, Streamed, commands
+from crash.shop import ACCOUNT, POLICIES, POLLED, START, STREAMED, Hooked, Polled, Streamed, commands
 from pydantic import SecretStr
 
 from onethread import envelope
@@ -45,7 +45,6 @@ from onethread.state.port import StateStore
 from onethread.state.sqlite import SqliteState
 from onethread.state.tokens import Tokens
 from onethread.testing.failpoints import FailPoints, Moment, answering, pointed
-from unifier.policy import HOUR, Policies, Policy
 from unifier.store.mongo import MongoConversations
 from unifier.store.port import ConversationStore
 from unifier.store.sqlite import SqliteConversations
@@ -54,7 +53,6 @@ from unifier.worker import GROUP, Worker
 SECRET = SecretStr("acme-webhook-secret-1")
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HOOK = "hook-secret-part-01"
-POLICIES = Policies(Policy(window=6 * HOUR))
 PACE = Pace(first=0.01, longest=0.02, contend=0.002, watch=0.005, wakes=60.0, settled=60.0)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 BATCH = 3
