@@ -12,6 +12,9 @@ from onethread.connector import Connector, Excerpts, Raw, Request, Webhook
 from onethread.errors import Poison
 from onethread.event import Body, Event, Message
 
+HOARD: list[bytes] = []
+"""What a connector forgets to let go."""
+
 
 class Settings(BaseModel):
     account: str = "shop1"
@@ -43,6 +46,8 @@ class Greedy(Connector[Settings], Webhook):
         match do:
             case "eat":
                 return len([bytes(1_000_000) for _ in range(10_000)])
+            case "hoard":
+                HOARD.append(bytes(40_000_000))
             case "abort":
                 os.abort()
             case "wait" | "doze":

@@ -11,8 +11,8 @@ before a process could be asked. Everything else, all mail first of all, goes to
       ▼
     a dead letter
 
-A process that dies without having met a limit may have been killed by somebody: its record is tried again. No other
-record is ever lost with a process, since it holds one at a time.
+A process that dies without having met a limit may have been killed by somebody, and one that has read before may be full of
+what it read: the record is tried again, in a new one. No other record is ever lost with a process, since it holds one at a time.
 """
 
 import asyncio
@@ -123,25 +123,28 @@ class Parsers:
     async def _outcome(self, connector: Connector[Any], raw: Raw, because: str) -> Outcome:
         if self._is_read_here(raw):
             return normalized(connector, raw, because)
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             try:
-                outcome = await self._asked(connector, raw, because)
+                outcome, new = await self._asked(connector, raw, because, fresh=attempt > 0)
             except Died:
                 self._replaced("crash")
                 continue
             if isinstance(outcome, Over):
                 self._replaced(outcome.cause)
+                if outcome.cause == "memory" and not new:
+                    continue  # it may have been what earlier records left behind
             return outcome
         return Over("crash")
 
     def _is_read_here(self, raw: Raw) -> bool:
         return self._here or inline(raw)
 
-    async def _asked(self, connector: Connector[Any], raw: Raw, because: str) -> Outcome:
-        """Raises Died."""
+    async def _asked(self, connector: Connector[Any], raw: Raw, because: str, *, fresh: bool) -> tuple[Outcome, bool]:
+        """The outcome, and whether the process had read nothing before. `fresh`: such a one is wanted. Raises Died."""
         number, made = self._recipe(connector)
         async with self._turn:
-            worker = await self._worker()
+            worker = await self._worker(fresh=fresh)
+            new = not worker.knows
             self._busy.add(worker)
             well = False
             try:
@@ -162,12 +165,12 @@ class Parsers:
                 else:  # also when we are cancelled: its answer would be taken for the next one
                     worker.kill()
                     await asyncio.shield(worker.end())
-            return outcome
+            return outcome, new
 
-    async def _worker(self) -> Worker:
-        while self._idle:
+    async def _worker(self, *, fresh: bool) -> Worker:
+        if self._idle:
             worker = self._idle.pop()
-            if worker.lives:
+            if worker.lives and not fresh:
                 return worker
             await worker.end()
         if self._closed:
