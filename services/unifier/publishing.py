@@ -84,15 +84,17 @@ class Publisher:
         if behind:
             await self._store.published({head.id: head.through for head in behind})
 
-    async def tell(self, heads: Iterable[Head], known: Mapping[str, list[Entry]]) -> list[Head]:
+    async def tell(
+        self, heads: Iterable[Head], known: Mapping[str, list[Entry]], epoch: int | None = None
+    ) -> list[Head]:
         """Publish each head's strand to its `through`; returns those that were behind: confirmed, and the store not told yet.
 
-        `known`: the newest entries of a strand, as far as memory has them.
+        `known`: the newest entries of a strand, as far as memory has them. `epoch`: the store's, if it was read just now.
         """
         behind = [head for head in heads if head.published < head.through]
         if not behind:
             return []
-        epoch = await self._store.epoch()
+        epoch = epoch or await self._store.epoch()
         drafts: list[Draft] = []
         for head in behind:
             entries = await self._entries(head, known.get(head.id, []))

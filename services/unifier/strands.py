@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from unifier.folding import fold
+from unifier.memory import Memory
 from unifier.model import Entry, Head
 from unifier.publishing import Publisher
 from unifier.store.port import ConversationStore
@@ -15,8 +16,9 @@ from unifier.store.port import ConversationStore
 class Strands:
     """Strands as one batch sees them: stored heads plus what was appended since they were read."""
 
-    def __init__(self, store: ConversationStore, publisher: Publisher) -> None:
+    def __init__(self, store: ConversationStore, publisher: Publisher, memory: Memory | None = None) -> None:
         self._store = store
+        self._memory = memory or Memory(0)
         self._publisher = publisher
         self._heads: dict[str, Head] = {}
         self._stored: dict[str, tuple[int, int]] = {}  # `through` and `published`
@@ -35,14 +37,21 @@ class Strands:
         if missing:
             await self.read(missing)
 
+    def begin(self, strands: Collection[str]) -> None:
+        """These are new, for all we know."""
+        for strand in set(strands) - self._heads.keys():
+            self._start(strand, None, [])
+            self._guessed.add(strand)
+
     async def _guess(self, strands: Collection[str]) -> None:
-        """Take each stored head for its strand's end: an entry behind it is met when its number turns out to be taken."""
+        """Take each head for its strand's end: an entry behind it is met when its number turns out to be taken."""
         missing = set(strands) - self._heads.keys()
-        if missing:
-            heads = await self._store.heads(missing)
-            for strand in missing:
-                self._start(strand, heads.get(strand), [])
-            self._guessed |= missing
+        heads = {strand: head for strand in missing if (head := self._memory.heads.get(strand))}
+        if asked := missing - heads.keys():
+            heads |= await self._store.heads(asked)
+        for strand in missing:
+            self._start(strand, heads.get(strand), [])
+        self._guessed |= missing
 
     def _start(self, strand: str, head: Head | None, entries: Sequence[Entry]) -> None:
         self._stored[strand] = (head.through, head.published) if head else (0, 0)
@@ -71,13 +80,14 @@ class Strands:
             numbered = self._number(waiting)
             outcomes = {outcome.id: outcome.result for outcome in await self._store.insert(numbered)}
             self._learn([entry for entry in numbered if outcomes[entry.id] == "inserted"])
-            taken = [entry_id for entry_id, result in outcomes.items() if result == "id_taken"]
-            if taken:
-                stored = await self._store.entries(taken)
+            waiting = [entry for entry in waiting if outcomes[entry.id] != "inserted"]
+            if "id_taken" in outcomes.values():
+                # Where one was stored, those behind it were often stored with it.
+                stored = await self._store.entries([entry.id for entry in waiting])
                 found.update(stored)
                 # Whoever stored them may have died before it folded and published them.
                 await self.read({entry.strand for entry in stored.values()})
-            waiting = [entry for entry in waiting if outcomes[entry.id] in ("seq_taken", "not_tried")]
+                waiting = [entry for entry in waiting if entry.id not in stored]
             if waiting:
                 await asyncio.sleep(random.random() * 0.002 * races)  # noqa: S311 -- spreads writers, guards nothing
                 await self.read({entry.strand for entry in waiting})
@@ -118,15 +128,17 @@ class Strands:
         await self._publisher.publish(heads, self._recent)
         self._told({head.id: head.through for head in heads})
 
-    async def publish_and_fold(self, strands: Collection[str]) -> None:
+    async def publish_and_fold(self, strands: Collection[str], epoch: int | None = None) -> None:
         """Publish these strands to their end, then write their heads: one write tells both."""
         heads = self._sorted(strands)
-        await self._publisher.tell(heads, self._recent)
+        await self._publisher.tell(heads, self._recent, epoch)
         self._told({head.id: head.through for head in heads})
         await self.fold(strands)
         late = {head.id: head.published for head in self._sorted(strands) if head.published > self._stored[head.id][1]}
         if late:
             await self._store.published(late)
+        for head in self._sorted(strands):
+            self._memory.heads.put(head.id, head)
 
     def _sorted(self, strands: Collection[str]) -> list[Head]:
         return [self._heads[strand] for strand in sorted(set(strands))]
