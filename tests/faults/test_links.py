@@ -159,7 +159,7 @@ async def links_break(
 async def test_links_break_while_messages_flow(
     tmp_path: Path, new_kafka_server: Callable[..., KafkaServer], new_mongo_server: Callable[[], MongoServer]
 ) -> None:
-    await links_break(tmp_path, new_kafka_server, new_mongo_server, 600, 1, 1.5)
+    await links_break(tmp_path, new_kafka_server, new_mongo_server, 400, 1, 1.5)
 
 
 @pytest.mark.soak
@@ -178,8 +178,8 @@ async def replicas_come_and_go(stage: Stage, times: int) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_three_replicas_join_leave_and_die_while_messages_flow_over_sqlite(tmp_path: Path) -> None:
-    await replicas_come_and_go(Stage(str(tmp_path), 600, SEED), 2)
+async def test_three_replicas_join_leave_and_die_while_messages_flow(tmp_path: Path) -> None:
+    await replicas_come_and_go(Stage(str(tmp_path), 300, SEED), 1)
 
 
 @pytest.mark.soak
@@ -188,17 +188,9 @@ async def test_three_replicas_join_leave_and_die_again_and_again_over_sqlite(tmp
     await replicas_come_and_go(Stage(str(tmp_path), 6000, SEED), 30)
 
 
-@pytest.mark.timeout(300)
-async def test_three_replicas_join_leave_and_die_while_messages_flow(
-    tmp_path: Path, new_kafka_server: Callable[..., KafkaServer], new_mongo_server: Callable[[], MongoServer]
-) -> None:
-    stage = Stage(str(tmp_path), 400, SEED, kafka=new_kafka_server().bootstrap, mongodb=new_mongo_server().url)
-    await replicas_come_and_go(stage, 1)
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-async def test_three_replicas_join_leave_and_die_again_and_again(
+async def test_three_replicas_join_leave_and_die_again_and_again_over_kafka(
     tmp_path: Path, new_kafka_server: Callable[..., KafkaServer], new_mongo_server: Callable[[], MongoServer]
 ) -> None:
     stage = Stage(str(tmp_path), 6000, SEED, kafka=new_kafka_server().bootstrap, mongodb=new_mongo_server().url)

@@ -171,8 +171,8 @@ class Play:
         while not holds():
             self.keep_alive()
             committed = self.committed
-            if len(self.recovery) < len(self.kills) and committed > self.kills[-1].committed:
-                self.recovery.append(time.monotonic() - self.kills[-1].at)
+            while len(self.recovery) < len(self.kills) and committed > self.kills[len(self.recovery)].committed:
+                self.recovery.append(time.monotonic() - self.kills[len(self.recovery)].at)
             now = self.accepted + committed
             if now != before:
                 before, since = now, time.monotonic()
