@@ -23,8 +23,12 @@ from soak.table import as_json, drawn, rows_of, versions
 from onethread.testing.figures import VARIABLE, reported
 
 TESTS = Path(__file__).parents[1]
+WIDTH = 150
+"""Characters of the table, which cannot be read when it is squeezed."""
 POINTS = 0.55
 """Of the time, for kills at fail-points."""
+MORE = 180.0
+"""Seconds that these may take beyond: servers start, and the last kill is waited for."""
 BOTH_FORMS = ("tests/integration/test_restart.py", "tests/faults", "tests/load")
 """Run with their short forms, too: all of them report figures."""
 LONG_FORMS = ("tests/crash", "tests/failures", "tests/integration", "tests/unit", "tests/contract", "tests/grouping")
@@ -32,13 +36,10 @@ LONG_FORMS = ("tests/crash", "tests/failures", "tests/integration", "tests/unit"
 
 def jobs(seconds: float, seed: int) -> list[Job]:
     """Every part, in the order of their beginning."""
+    spend = POINTS * seconds
+    order = ["--seconds", f"{spend:.0f}", "--seed", str(seed)]
     points = [
-        Job(
-            f"points {on}",
-            [sys.executable, "-m", "soak.points", on, "--seconds", f"{POINTS * seconds:.0f}", "--seed", str(seed)],
-            seconds,
-            steady=True,
-        )
+        Job(f"points {on}", [sys.executable, "-m", "soak.points", on, *order], spend + MORE, steady=True)
         for on in ("kafka", "sqlite")
     ]
     tests = [(path, "soak or not soak") for path in BOTH_FORMS] + [(path, "soak") for path in LONG_FORMS]
@@ -99,7 +100,8 @@ def main() -> int:
     arguments.add_argument("--json", type=Path, help="the table for machines, too")
     arguments.add_argument("--keep", type=Path, help="a folder for the output of every part")
     given = arguments.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 170)
+    console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)
     console.print(f"{given.minutes:g} minutes, seed {given.seed}")
     with tempfile.TemporaryDirectory() as made:
         folder = given.keep or Path(made)

@@ -15,7 +15,7 @@ PATIENCE = 30.0
 
 
 class Job(msgspec.Struct):
-    """One process. `seconds`: after these it is told to end; `steady`: it knows its time itself, so to be cut is a failure."""
+    """One process. `seconds`: after these it is told to end; `steady`: it minds the time itself, so to be cut is a failure."""
 
     name: str
     command: Sequence[str]
@@ -53,7 +53,7 @@ async def run_all(
 
 async def _run(job: Job, until: float, environment: Mapping[str, str], folder: Path, tell: Teller) -> Ended:
     loop = asyncio.get_running_loop()
-    seconds = min(job.seconds, until - loop.time())
+    seconds = job.seconds if job.steady else min(job.seconds, until - loop.time())
     if seconds < 1:
         return Ended(job.name, "cut", 0.0, ["there was no time left to begin it"])
     began = time.monotonic()

@@ -72,10 +72,10 @@ def drawn(rows: Sequence[Row], title: str) -> Table:
         "state",
         "recovery s",
         "worst s",
-        "peak MiB",
+        "MiB",
     )
     for name in numbers:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             *cells(row), style="" if row.right else "red", end_section=row is rows[-2] if len(rows) > 1 else False
