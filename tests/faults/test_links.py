@@ -167,7 +167,7 @@ async def test_links_break_while_messages_flow(
 async def test_links_break_again_and_again(
     tmp_path: Path, new_kafka_server: Callable[..., KafkaServer], new_mongo_server: Callable[[], MongoServer]
 ) -> None:
-    await links_break(tmp_path, new_kafka_server, new_mongo_server, 6000, 6, 8.0)
+    await links_break(tmp_path, new_kafka_server, new_mongo_server, 2000, 2, 6.0)
 
 
 async def replicas_come_and_go(stage: Stage, times: int) -> None:
@@ -185,7 +185,7 @@ async def test_three_replicas_join_leave_and_die_while_messages_flow(tmp_path: P
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_three_replicas_join_leave_and_die_again_and_again_over_sqlite(tmp_path: Path) -> None:
-    await replicas_come_and_go(Stage(str(tmp_path), 6000, SEED), 30)
+    await replicas_come_and_go(Stage(str(tmp_path), 3000, SEED), 10)
 
 
 @pytest.mark.soak
@@ -193,8 +193,8 @@ async def test_three_replicas_join_leave_and_die_again_and_again_over_sqlite(tmp
 async def test_three_replicas_join_leave_and_die_again_and_again_over_kafka(
     tmp_path: Path, new_kafka_server: Callable[..., KafkaServer], new_mongo_server: Callable[[], MongoServer]
 ) -> None:
-    stage = Stage(str(tmp_path), 6000, SEED, kafka=new_kafka_server().bootstrap, mongodb=new_mongo_server().url)
-    await replicas_come_and_go(stage, 10)
+    stage = Stage(str(tmp_path), 2000, SEED, kafka=new_kafka_server().bootstrap, mongodb=new_mongo_server().url)
+    await replicas_come_and_go(stage, 4)
 
 
 @pytest.mark.soak
@@ -208,7 +208,7 @@ async def test_a_server_dies_freezes_for_thirty_seconds_and_comes_back_late(
 ) -> None:
     broker, database = new_kafka_server(), new_mongo_server()
     server: ServerProcess = broker if what == "broker" else database
-    stage = Stage(str(tmp_path), 3000, SEED, kafka=broker.bootstrap, mongodb=database.url)
+    stage = Stage(str(tmp_path), 1500, SEED, kafka=broker.bootstrap, mongodb=database.url)
     await prepared(stage)
     chance = random.Random(SEED)
     victims = {
@@ -216,7 +216,7 @@ async def test_a_server_dies_freezes_for_thirty_seconds_and_comes_back_late(
         f"{what}: restarted late": partial(_late, server, 5 + 10 * chance.random()),
         f"{what}: frozen for 30 s": partial(_frozen, server, 30.0),
     }
-    await survives(stage, stage, Play(stage, victims), dict.fromkeys(victims, 4), f"{what} killed, late, frozen 30 s")
+    await survives(stage, stage, Play(stage, victims), dict.fromkeys(victims, 2), f"{what} killed, late, frozen 30 s")
 
 
 def _late(server: ServerProcess, seconds: float) -> None:
