@@ -106,12 +106,15 @@ class Rules:
         """Whether a link between two strands need not be there.
 
         What a first look found elsewhere (a key, before the message that it names) leads there over other links. What does not
-        count now joins nothing. And where a person spoke, or moved messages, the person's word stands.
+        count now joins nothing, nor does a strand without entries, for which a worker claimed a key before it died. And where a
+        person spoke, or moved messages, the person's word stands.
         """
         one, other = wish.ends
         needs = wish.evidence.needs
         people = await self._store.identities(needs) if needs else {}
         if not wish.evidence.counts or len({people[who].customer for who in needs if who in people}) > 1:
+            return True
+        if not all([await self._store.run(end, 0, 1) for end in wish.ends]):
             return True
         group = await self._groups.of(one)
         if group is None or group.is_spoken_of or group.roots[one] == group.roots.get(other):

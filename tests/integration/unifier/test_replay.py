@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from desk.said import Company
+from desk.site import opened
 from healing.backups import Backup, put_back, taken
 from healing.site import POLICIES, Site, longer_story, run
 from restart.story import Seen, seen
@@ -22,24 +24,12 @@ from onethread.testing.servers.kafka import KafkaServer
 from onethread.testing.servers.mongodb import MongoServer
 from unifier.halting import Verdict
 from unifier.restoring import Replay, Since, raise_epoch
+from unifier.store.sqlite import SqliteConversations
 from unifier.worker import GROUP, Worker
 
 COUNT, SEED = 160, 3
 EVENTS = longer_story(COUNT, SEED)
 EARLY, LATE = EVENTS[:70], EVENTS[70:]
-
-
-@pytest.fixture(params=["sqlite", "kafka and mongodb"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
-    """A log and a store of the test's own, empty."""
-    if request.param == "sqlite":
-        one = Site(tmp_path)
-    else:
-        new_kafka: Callable[[], KafkaServer] = request.getfixturevalue("new_kafka_server")
-        mongodb: MongoServer = request.getfixturevalue("mongo_server")
-        one = Site(tmp_path, mongodb.url, f"healing_{uuid.uuid4().hex}", new_kafka().bootstrap)
-    run(one.prepare())
-    return one
 
 
 @pytest.fixture
@@ -87,40 +77,73 @@ def replayed(site: Site, *arguments: str) -> str:
     return result.output
 
 
-def test_a_store_that_was_set_back_is_healed_from_the_log(site: Site) -> None:
-    past = lived(site)
-    put_back(site, past.early)
-    report = site.verified()
-    assert [one["invariant"] for one in report["broken"]] == ["I9"], report
-    assert "the epoch is 2" in replayed(site, past.at)
-    healed(past)
-    # Set back once more, to the same backup: its epoch is smaller than one that desks know already.
-    put_back(site, past.early)
-    assert "the epoch is 3" in replayed(site, past.at)
-    healed(past)
+def test_a_store_that_was_set_back_is_healed_from_the_log(sqlite_site: Site) -> None:
+    set_back(lived(sqlite_site))
 
 
-def test_a_replay_from_zero_changes_nothing_in_a_full_store(site: Site) -> None:
+def test_a_replay_from_zero_changes_nothing_in_a_full_store(sqlite_site: Site) -> None:
+    full(lived(sqlite_site))
+
+
+def test_a_replay_from_zero_into_an_empty_store_gives_the_same_state(sqlite_site: Site) -> None:
+    empty(lived(sqlite_site))
+
+
+def test_all_of_it_over_kafka_and_mongodb(
+    new_kafka_server: Callable[[], KafkaServer], mongo_server: MongoServer, tmp_path: Path
+) -> None:
+    site = Site(tmp_path, mongo_server.url, f"healing_{uuid.uuid4().hex}", new_kafka_server().bootstrap)
+    run(site.prepare())
     past = lived(site)
+    full(past)
+    set_back(past)
+    empty(past)
+
+
+def full(past: Past) -> None:
+    site = past.site
     replayed(site, "0", "--beside")
     assert contents(taken(site)) == contents(past.late)
     assert f"{COUNT} records" in replayed(site, "0")  # with a new epoch, as after a restore
     healed(past)
-    assert contents(taken(site)) == contents({**past.late, "meta": taken(site)["meta"]})
+    assert contents(taken(site)) == contents(past.late)
 
 
-def test_a_replay_from_zero_into_an_empty_store_gives_the_same_state(site: Site) -> None:
-    past = lived(site)
-    put_back(
-        site, {name: [] if site.mongodb else [[] for _ in rows] for name, rows in past.late.items() if name != "meta"}
-    )
-    replayed(site, "0")
+def set_back(past: Past) -> None:
+    site, known = past.site, epoch(past.site)
+    put_back(site, past.early)
+    report = site.verified()
+    assert [one["invariant"] for one in report["broken"]] == ["I9"], report
+    assert f"the epoch is {known + 1}" in replayed(site, past.at)
+    healed(past)
+    # Set back once more, to the same backup: its epoch is smaller than one that desks know already.
+    put_back(site, past.early)
+    assert epoch(site) <= known
+    assert f"the epoch is {known + 2}" in replayed(site, past.at)
     healed(past)
 
 
+def empty(past: Past) -> None:
+    nothing = {
+        name: [] if past.site.mongodb else [[] for _ in rows] for name, rows in past.late.items() if name != "meta"
+    }
+    put_back(past.site, nothing)
+    replayed(past.site, "0")
+    healed(past)
+
+
+def epoch(site: Site) -> int:
+    async def asked() -> int:
+        async with site.opened() as (_, store):
+            return await store.epoch()
+
+    found: int = run(asked())
+    return found
+
+
 def contents(backup: Backup) -> dict[str, list[str]]:
-    """Without an order, and without what the database keeps for itself."""
-    return {name: sorted(map(repr, map(bare, documents))) for name, documents in backup.items()}
+    """Without an order, what the database keeps for itself, and numbers that only say that somebody wrote."""
+    return {name: sorted(map(repr, map(bare, documents))) for name, documents in backup.items() if name != "meta"}
 
 
 def bare(document: Any) -> Any:
@@ -229,3 +252,25 @@ def test_a_time_that_is_none_is_refused(sqlite_site: Site) -> None:
     result = sqlite_site.command("replay", "--since", "yesterday")
     assert result.exit_code == 2
     assert "2026-01-05T09:00:00Z" in result.output
+
+
+# --- what desks see --------------------------------------------------------------------------------------------------
+
+
+async def test_cursors_from_before_a_restore_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    acme = Company("acme")
+    async with opened(SqliteConversations(tmp_path / "conversations.sqlite"), tmp_path) as site:
+        await site.tell(*(acme.mail(f"m{number}", number) for number in range(3)))
+        async with await site.desk() as desk:
+            (conversation,) = (await desk.get("/v1/conversations")).json()["items"]
+            path = f"/v1/conversations/{conversation['id']}/entries"
+            before = (await desk.get(path, params={"limit": 1})).json()["next_cursor"]
+            assert (await desk.get(path, params={"cursor": before})).status_code == 200
+            assert await raise_epoch(site.store, site.log) == 2
+            refused = await desk.get(path, params={"cursor": before})
+            assert refused.status_code == 410
+            assert refused.json()["type"].endswith("cursor-expired")
+            assert refused.json()["epoch"] == 2
+            assert "list again from the start" in refused.json()["detail"]
+            again = (await desk.get(path, params={"limit": 1})).json()["next_cursor"]
+            assert (await desk.get(path, params={"cursor": again})).status_code == 200
