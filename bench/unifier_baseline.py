@@ -177,8 +177,10 @@ class ServersBaseline(Baseline):
         )
         await self._consumer.start()
         self._stack.push_async_callback(self._consumer.stop)
-        for place in self._consumer.assignment():
-            await self._consumer.position(place)  # or "latest" would be that of the first poll
+        # Or "latest" would be that of the first poll, or of a rebalance before the first commit.
+        await self._consumer.commit(
+            {place: await self._consumer.position(place) for place in self._consumer.assignment()}
+        )
 
     async def run(self) -> int:
         """See Contender. What was fetched ahead is fetched anew: reading is part of the work."""
