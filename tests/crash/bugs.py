@@ -38,7 +38,7 @@ BUGS = (
         "onethread/host/ingest.py",
         "        await self._log.append(MESSAGES, batch.drafts)\n",
         "        later = lambda: asyncio.ensure_future(self._log.append(MESSAGES, batch.drafts))\n"
-        "        import asyncio\n        asyncio.get_running_loop().call_later(0.02, later)\n",
+        "        import asyncio\n        asyncio.get_running_loop().call_later(0.2, later)\n",
         ("http.body:after",),
     ),
     Bug(
@@ -79,7 +79,7 @@ BUGS = (
         "        await self._log.append(DEAD_LETTERS, [dead_letters.draft(letter) for letter in letters])\n",
         "        import asyncio\n        later = lambda: asyncio.ensure_future(\n"
         "            self._log.append(DEAD_LETTERS, [dead_letters.draft(letter) for letter in letters]))\n"
-        "        asyncio.get_running_loop().call_later(0.02, later)\n",
+        "        asyncio.get_running_loop().call_later(0.2, later)\n",
         ("http.body:after",),
     ),
 )

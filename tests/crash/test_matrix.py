@@ -10,7 +10,7 @@ from onethread.testing.failpoints import without_label
 from onethread.testing.figures import report
 
 SEED = 20
-PAIRS = 30
+PAIRS = 24
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The proof can fail: each way to lose or double a message is found by killing at a point."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -12,12 +13,23 @@ import onethread
 import unifier
 
 
+@pytest.fixture(scope="module")
+def wanted() -> str:
+    """The state where the source is as it is."""
+
+    async def told() -> str:
+        async with rigged_in_memory() as rig:
+            return (await rig.perform()).outcome.hash
+
+    return asyncio.run(told())
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-async def test_a_seeded_bug_is_found(bug: Bug, tmp_path: Path) -> None:
+async def test_a_seeded_bug_is_found(bug: Bug, wanted: str, tmp_path: Path) -> None:
     seed(bug, tmp_path)
     async with rigged_in_memory(paths=[tmp_path]) as rig:
         matrix = Matrix(rig, seed=1)
-        await matrix.begin()
+        await matrix.begin(wanted)
         for moment in [moment for point in bug.points for moment in matrix.moments[point]]:
             if matrix.faults:
                 break
