@@ -10,7 +10,7 @@ from typing import NamedTuple
 from onethread.errors import Conflict, Misconfigured
 from onethread.log.port import EventLog, Extent, Record, TopicPartition
 from onethread.log.topics import CONVERSATIONS, MESSAGES
-from unifier.publishing import read
+from unifier.publishing import draft, read
 from unifier.reading import moment
 from unifier.rereading import reread
 from unifier.store.port import ConversationStore
@@ -35,7 +35,17 @@ async def raise_epoch(store: ConversationStore, log: EventLog) -> int:
     """One more than the store's, and than any that was published: a backup may be of before an earlier restore."""
     epoch = max(await store.epoch(), await published_epoch(log)) + 1
     await store.audit.set_epoch(epoch)
+    await _announce(store, log, epoch)
     return epoch
+
+
+async def _announce(store: ConversationStore, log: EventLog, epoch: int) -> None:
+    """Say the last entry of some strand again: so the log knows the epoch even if the store is set back before anything else is said."""
+    for head in await store.audit.heads_after("", "", _LAST):
+        last = await store.run(head.id, head.through - 1, 2)
+        if len(last) == 1:
+            await log.append(CONVERSATIONS, [draft(epoch, head.root, last[0])])
+            return
 
 
 async def published_epoch(log: EventLog) -> int:
