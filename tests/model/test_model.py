@@ -1,0 +1,30 @@
+"""The protocol as a small model: every interleaving, death and rebalance of small scenes."""
+
+import pytest
+from model.scenes import BY_NAME, MUTATIONS, SCENES, WIDE, Scene
+from model.search import Search
+
+
+def explored(scene: Scene) -> None:
+    found = Search(scene).explore()
+    print(f"{scene.name}, {scene.crashes} deaths: {found.states} states, {found.ends} ends")  # noqa: T201 -- asked with -s
+    assert not found.wrong, str(found)
+    assert not found.cut
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_nothing_that_can_happen_breaks_a_promise(scene: Scene) -> None:
+    explored(scene)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("scene", WIDE, ids=lambda scene: scene.name)
+def test_nothing_that_can_happen_with_more_deaths_or_workers_does(scene: Scene) -> None:
+    explored(scene)
+
+
+@pytest.mark.parametrize("broken", MUTATIONS)
+def test_a_broken_protocol_is_found(broken: str) -> None:
+    found = Search(BY_NAME[MUTATIONS[broken]], broken).explore()
+    assert found.wrong, f"not found in {found.states} states: {broken}"
