@@ -29,9 +29,17 @@ POINTS = 0.55
 """Of the time, for kills at fail-points."""
 MORE = 180.0
 """Seconds that these may take beyond: servers start, and the last kill is waited for."""
-BOTH_FORMS = ("tests/integration/test_restart.py", "tests/faults", "tests/load")
-"""Run with their short forms, too: all of them report figures."""
-LONG_FORMS = ("tests/crash", "tests/failures", "tests/integration", "tests/unit", "tests/contract", "tests/grouping")
+RESTART = "tests/integration/test_restart.py"
+BOTH_FORMS = (RESTART, "tests/faults", "tests/load")
+"""Run in their short forms first: all of them report figures, and the long ones may be cut."""
+LONG = "mark.soak"
+
+
+def long_forms() -> list[str]:
+    """The folders in which a test has a long form."""
+    marked = {path.parent for path in TESTS.rglob("test_*.py") if LONG in path.read_text("utf-8")}
+    found = sorted(path.relative_to(TESTS.parent).as_posix() for path in marked - {Path(__file__).parent})
+    return [path for path in found if path not in BOTH_FORMS]
 
 
 def jobs(seconds: float, seed: int) -> list[Job]:
@@ -42,11 +50,14 @@ def jobs(seconds: float, seed: int) -> list[Job]:
         Job(f"points {on}", [sys.executable, "-m", "soak.points", on, *order], spend + MORE, steady=True)
         for on in ("kafka", "sqlite")
     ]
-    tests = [(path, "soak or not soak") for path in BOTH_FORMS] + [(path, "soak") for path in LONG_FORMS]
-    pytest = [sys.executable, "-m", "pytest", "-q", "--no-header", "-m"]
-    return points + [
-        Job(path, [*pytest, mark, path], seconds) for path, mark in tests if (TESTS.parent / path).exists()
-    ]
+    short = [_tests(f"{path}, short", "not soak", seconds, path) for path in BOTH_FORMS]
+    long = [_tests(path, "soak", seconds, path) for path in BOTH_FORMS]
+    others = [_tests(path, "soak", seconds, path, f"--ignore={RESTART}") for path in long_forms()]
+    return [*points, *short, *long, *others]
+
+
+def _tests(name: str, mark: str, seconds: float, *paths: str) -> Job:
+    return Job(name, [sys.executable, "-m", "pytest", "-q", "--no-header", "-m", mark, *paths], seconds)
 
 
 @contextlib.contextmanager

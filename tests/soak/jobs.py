@@ -69,7 +69,7 @@ async def _run(job: Job, until: float, environment: Mapping[str, str], folder: P
     cutting = loop.call_later(seconds, _tell_to_end, process)
     lines: list[str] = []
     assert process.stdout is not None
-    with (folder / f"{job.name.replace('/', ' ')}.log").open("ab") as log:
+    with (folder / f"{job.name.replace('/', ' ')}.log").open("ab", buffering=0) as log:
         async for line in process.stdout:
             log.write(line)
             lines = [*lines[-20:], line.decode(errors="replace").rstrip()]
