@@ -13,9 +13,10 @@ from all_in_one.moments import at
 from onethread.errors import OnethreadError
 from unifier.main import policies
 from unifier.reading import moment
+from unifier.verify.extent import Extent
 from unifier.verify.findings import Broken, Finding, Report
 from unifier.verify.ledger import Ledger
-from unifier.verify.verification import Extent, Verification
+from unifier.verify.verification import Verification
 
 app = typer.Typer()
 

@@ -14,8 +14,9 @@ from onethread.log.port import EventLog
 from onethread.testing.servers.mongodb import MongoServer
 from unifier.store.mongo import MongoConversations
 from unifier.store.port import ConversationStore
+from unifier.verify.extent import Extent
 from unifier.verify.ledger import Ledger
-from unifier.verify.verification import Extent, Verification
+from unifier.verify.verification import Verification
 
 Ports = tuple[ConversationStore, EventLog]
 COUNTS = {"sqlite": 60, "mongodb": 8}

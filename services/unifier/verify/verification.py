@@ -5,26 +5,22 @@ While messages flow a look can meet a strand in the middle of a batch. So what i
 were in work then are committed, and is reported if nothing about it has changed; what changes at every look is counted as not judged.
 """
 
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-import msgspec
-
 from onethread.log.port import EventLog
-from unifier.model import Entry, Head, Identity, Link, plain, tenant_of
+from unifier.model import Entry, Head, Identity, Link, tenant_of
 from unifier.policy import Policies
 from unifier.store.audit import Claim, Place
 from unifier.store.port import ConversationStore
-from unifier.verify.conversations import Conversations, Reasons
-from unifier.verify.customers import Customers
+from unifier.verify.conversations import Reasons
+from unifier.verify.extent import Extent
 from unifier.verify.findings import REBUILD, Finding, Report, Suspicion, replay, suspect
-from unifier.verify.groups import Groups
-from unifier.verify.heads import Heads, unstored
+from unifier.verify.heads import unstored
 from unifier.verify.ledger import Ledger
-from unifier.verify.rules import Rules
 from unifier.verify.strands import Run
+from unifier.verify.subjects import Subjects
 
 T = TypeVar("T", Head, Identity, Link, Claim)
 
@@ -32,31 +28,6 @@ UNIQUE = "strand_seq"
 """The index without which two workers could write one place."""
 SUSPICIONS = 2_000
 """So many subjects are looked at again; further ones are reported as they were met."""
-
-
-class Extent(msgspec.Struct, frozen=True):
-    """What is looked at. `tenant` "": all. `since`: only strands founded since (ms). `percent`: so many of them, by their ids."""
-
-    tenant: str = ""
-    since: int = 0
-    percent: int = 100
-
-    @property
-    def whole(self) -> bool:
-        """Every strand of the tenants."""
-        return not self.since and self.percent >= 100
-
-    def has(self, strand: str) -> bool:
-        """Whether a strand is among those. The same ids every time."""
-        if self.since and _born(strand) < self.since:
-            return False
-        return self.percent >= 100 or zlib.crc32(strand.encode()) % 100 < self.percent
-
-
-def _born(strand: str) -> int:
-    """The time in a strand's id; one that has none counts as new."""
-    digits = plain(strand).removeprefix("cnv_")[:14]
-    return int(digits) if digits.isdecimal() else 1 << 60
 
 
 class Verification:
@@ -85,23 +56,11 @@ class Verification:
         self._ledger = ledger
         self._extent = extent
         self._page = page
-        self._most = most
         self._looks = looks
         self._patience = patience
         self._told = told
-        groups = Groups(store, most)
-        self._rules = Rules(store, policies, groups)
-        self._conversations = Conversations(store, groups, self._rules, self.report, most)
-        self._customers = Customers(store, self.report, most)
-        self._heads = Heads(store, ledger)
+        self._subjects = Subjects(store, ledger, policies, self.report, page, most)
         self._suspicions: dict[tuple[str, str], set[Finding]] = {}
-        self._again: Mapping[str, Callable[[str], Awaitable[list[Finding]]]] = {
-            "strand": self._strand,
-            "conversation": self._conversations.check,
-            "customer": self._customers.check,
-            "identity": self._identity,
-            "link": self._link,
-        }
 
     async def run(self) -> Report:
         """Look at everything, in this order: entries, then what was published of them, then who leads whom, then links and keys."""
@@ -133,14 +92,14 @@ class Verification:
             strands = {entry.strand for entry in entries}
             heads = await self._store.heads(strands)
             linked = {end for link in await self._store.links_at(strands) if link.kind == "strand" for end in link.ends}
-            said = await self._rules.read(entries)
-            self._suspect_all(await self._rules.check(said), {entry.id: entry.strand for entry in entries})
+            said = await self._subjects.rules.read(entries)
+            self._suspect_all(await self._subjects.rules.check(said), {entry.id: entry.strand for entry in entries})
             for strand, mine in groupby(entries, key=lambda entry: entry.strand):
                 if run is None or run.strand != strand:
                     self._end(run, reasons)
                     run = Run(strand, heads.get(strand))
                     # A strand with links is judged with those it is linked to.
-                    reasons = None if strand in linked else Reasons(self._most)
+                    reasons = None if strand in linked else Reasons(self._subjects.most)
                     self.report.count("strands")
                 part = list(mine)
                 self._suspect("strand", strand, [finding for entry in part for finding in run.take(entry)])
@@ -176,7 +135,7 @@ class Verification:
     async def _see_heads(self) -> None:
         async for heads in self._pages(self._audit.heads_after):
             chosen = [head for head in heads if self._extent.has(head.id)]
-            for strand, findings in (await self._heads.check(chosen)).items():
+            for strand, findings in (await self._subjects.heads.check(chosen)).items():
                 self._suspect("strand", strand, findings)
 
     async def _see_unstored(self) -> None:
@@ -189,19 +148,19 @@ class Verification:
     async def _see_identities(self) -> None:
         async for people in self._pages(self._audit.identities_after):
             self.report.count("identities", len(people))
-            for one, findings in (await self._customers.redirects(people)).items():
+            for one, findings in (await self._subjects.customers.redirects(people)).items():
                 self._suspect("identity", one, findings)
 
     async def _see_links(self) -> None:
         async for links in self._pages(self._audit.links_after):
             self.report.count("links", len(links))
-            for one, findings in (await self._customers.links(links)).items():
+            for one, findings in (await self._subjects.customers.links(links)).items():
                 self._suspect("link", one, findings)
             for kind, seed in await self._seeds(links):
                 if kind == "identity":
-                    self._suspect("customer", seed, await self._customers.check(seed))
+                    self._suspect("customer", seed, await self._subjects.customers.check(seed))
                 elif self._extent.has(seed):
-                    self._suspect("conversation", seed, await self._conversations.check(seed))
+                    self._suspect("conversation", seed, await self._subjects.conversations.check(seed))
             self._told(self.report)
 
     async def _seeds(self, links: Sequence[Link]) -> list[tuple[str, str]]:
@@ -261,44 +220,13 @@ class Verification:
             await self._ledger.follow()
             before, self._suspicions = self._suspicions, {}
             for (kind, subject), findings in before.items():
-                again = set(await self._again[kind](subject))
+                again = set(await self._subjects.look(kind, subject))
                 for finding in sorted(again & findings, key=lambda one: (one.invariant, one.what, one.ids)):
                     self.report.add(finding)
                 if again - findings and not again & findings:
                     self._suspicions[kind, subject] = again
         if self._suspicions:
             self.report.leave("changed at every look: try again when less is going on", len(self._suspicions))
-
-    async def _strand(self, strand: str) -> list[Finding]:
-        """Everything about one strand, anew."""
-        head = (await self._store.heads([strand])).get(strand)
-        run, found = Run(strand, head), list[Finding]()
-        linked = any(link.kind == "strand" for link in await self._store.links_at([strand]))
-        reasons = None if linked else Reasons(self._most)
-        after = Place(strand, 0)
-        while page := [one for one in await self._audit.entries_after("", after, self._page) if one.strand == strand]:
-            after = Place(strand, page[-1].seq)
-            said = await self._rules.read(page)
-            found += [finding for entry in page for finding in run.take(entry)]
-            found += await self._rules.check(said)
-            if reasons and reasons.holds:
-                reasons.take(page, said)
-        found += [*run.end(), *(reasons.end(Report()) if reasons else ())]
-        self._ledger.measure([(strand, run.last)])
-        await self._ledger.follow()
-        if head:
-            found += (await self._heads.check([head]))[strand]
-        elif not run.last and (known := self._ledger.of([strand]).get(strand)):
-            found.append(unstored(known))
-        return found
-
-    async def _identity(self, one: str) -> list[Finding]:
-        people = await self._store.identities([one])
-        return (await self._customers.redirects(list(people.values()))).get(one, [])
-
-    async def _link(self, one: str) -> list[Finding]:
-        links = await self._store.links([one])
-        return (await self._customers.links(list(links.values()))).get(one, [])
 
 
 async def check(store: ConversationStore, log: EventLog | None, policies: Policies, tenant: str = "") -> Report:

@@ -20,9 +20,10 @@ from unifier.reading import read
 from unifier.store.port import ConversationStore
 from unifier.store.sqlite import SqliteConversations
 from unifier.testing.samples import entry
+from unifier.verify.extent import Extent
 from unifier.verify.findings import Report
 from unifier.verify.ledger import Ledger
-from unifier.verify.verification import Extent, Verification, check
+from unifier.verify.verification import Verification, check
 
 MEBIBYTE = 1 << 20
 
