@@ -1,12 +1,13 @@
 """Every port of the path, what of it only reads, and which points the story of this folder does not come by, with the reason."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from onethread.blobs import Blobs
 from onethread.connector import Host, Polling, Stream, WebSocket
 from onethread.log.port import EventLog, Reader
 from onethread.state.port import StateStore
-from onethread.testing.failpoints import point_names
+from onethread.testing.failpoints import point_names, without_label
 from unifier.store.port import ConversationStore
 
 STORE_READS = frozenset(
@@ -101,3 +102,10 @@ def points() -> list[str]:
     """All points of the path on every backend, from the code of the ports."""
     made = [name for port in PORTS for name in point_names(port.kind, port.name, port.reads)]
     return [name for name in made if name.partition(":")[0] not in NOT_IN_THE_STORY] + ANSWERS
+
+
+def holes(reached: Iterable[str], on: str) -> list[str]:
+    """What is wrong with a story that comes by these points only."""
+    missing = sorted({*points(), *BELOW[on]} - {without_label(point) for point in reached})
+    where = "let it (crash/shop.py), or say in crash/ports.py which other test does"
+    return [f"the story of tests/crash comes by no moment of {missing}: {where}"] if missing else []

@@ -18,6 +18,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parents[1] / "packages"))
 
 from crash.matrix import MEMORY, Matrix, figures
+from crash.ports import holes
 from crash.rig import rigged
 from crash.telling import Telling
 
@@ -45,6 +46,7 @@ class Hours:
         """All three stages."""
         matrix = self._matrix
         await matrix.begin()
+        matrix.faults += holes(matrix.moments, self._on)
         points = sorted(matrix.moments)
         self._chance.shuffle(points)
         while points and self._passed() < 1:
