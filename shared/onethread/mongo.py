@@ -68,11 +68,12 @@ _LATER = frozenset({6, 7, 50, 63, 64, 89, 91, 189, 262, 365, 9001, 10058, 10107,
 class Written(NamedTuple):
     """What became of a bulk.
 
-    `matched`: how many updates found their document. `upserted`: places of those that made one. `duplicates`: places of those
+    `matched`: how many updates found their document; `modified`: how many changed it. `upserted`: places of those that made one. `duplicates`: places of those
     refused by a unique index, with its fields; an ordered bulk has one at most, and has tried nothing behind it.
     """
 
     matched: int
+    modified: int
     upserted: frozenset[int]
     duplicates: dict[int, tuple[str, ...]]
 
@@ -195,7 +196,7 @@ class Collection:
     async def write(self, operations: Sequence[Operation], *, ordered: bool = False) -> Written:
         """One bulk. Raises for everything but duplicate keys; other operations may have been done then."""
         if not operations:
-            return Written(0, frozenset(), {})
+            return Written(0, 0, frozenset(), {})
         async with self._errors(writing=True):
             try:
                 result = (await self._collection().bulk_write(operations, ordered=ordered)).bulk_api_result
@@ -205,7 +206,7 @@ class Collection:
                 result = error.details
         duplicates = {one["index"]: tuple(one["keyPattern"]) for one in result["writeErrors"]}
         upserted = frozenset(one["index"] for one in result["upserted"])
-        return Written(result["nMatched"], upserted, duplicates)
+        return Written(result["nMatched"], result["nModified"], upserted, duplicates)
 
     async def index_names(self) -> set[str]:
         """Names of the indexes that exist."""
