@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from healing.damages import DAMAGES, Damaged
+from healing.damages import DAMAGES, Damaged, a_head_counts_wrong
 from healing.site import Site, events, run
 
 from onethread.testing.servers.mongodb import MongoServer
@@ -43,6 +43,8 @@ def test_what_is_damaged_is_named_and_mended_by_the_command_named(site: Site, da
     report = site.verified()
     assert {one["invariant"] for one in report["broken"]} == damage.broken, report
     assert all(one["findings"] and finding["mend"] for one in report["broken"] for finding in one["findings"]), report
+    assert "example.com" not in str(report)
+    assert "+1555" not in str(report)
     for command in report["mend"]:
         program, *arguments = shlex.split(command)
         assert program == "onethread"
@@ -70,3 +72,24 @@ def test_a_store_at_rest_is_clean(site: Site) -> None:
     assert report["clean"], report
     assert report["looked"]["entries"] == len(events()) + 1  # and one that says that two strands were joined
     assert report["unjudged"] == {}
+
+
+def test_people_read_what_is_broken_and_what_to_do(tmp_path: Path, story: Path) -> None:
+    site = Site(tmp_path)
+    shutil.copytree(story, tmp_path, dirs_exist_ok=True)
+    clean = site.command("verify", "--at-rest", "--tenant", "other")
+    assert clean.exit_code == 0
+    assert "Looked at 1 strands, 2 entries" in clean.output
+    assert "Nothing is broken" in clean.output
+    run(damaged(site, Damaged(a_head_counts_wrong, set())))
+    broken = site.command("verify", "--at-rest")
+    assert broken.exit_code == 1
+    assert "I5, a head is the fold of its strand's entries, to the end: broken 1 times" in broken.output
+    assert broken.output.endswith("To mend it, stop the unifier; then:\n  onethread rebuild\n")
+
+
+def test_what_it_cannot_look_at_is_no_finding(tmp_path: Path) -> None:
+    result = Site(tmp_path).command("verify")
+    assert result.exit_code == 2
+    assert "could not check" in result.output
+    assert "onethread topics apply" in result.output
