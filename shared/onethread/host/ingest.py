@@ -150,7 +150,8 @@ class Ingest:
             case Raised():
                 batch.letters.append(await self._letter(channel, raw, "normalize", "bug", batch.degraded))
             case Over() as over:
-                batch.letters.append(await self._letter(channel, raw, "normalize", "budget", self._parsers.why(over)))
+                detail = f"{self._parsers.why(over)}; if it is honest, give it more, then replay"
+                batch.letters.append(await self._letter(channel, raw, "normalize", "budget", detail))
 
     def _bug(self, channel: Channel, bug: Raised, batch: _Batch) -> None:
         batch.row += 1

@@ -106,19 +106,19 @@ class Parsers:
         first = await self._outcome(connector, raw, "")
         if not isinstance(first, Raised | Over) or not isinstance(connector, Excerpts):
             return Parsed(first)
-        second = await self._outcome(connector, raw, self.why(first))
+        second = await self._outcome(connector, raw, f"{self.why(first)}; this is its beginning")
         return Parsed(second, first) if isinstance(second, Found) and second.events else Parsed(first)
 
     def why(self, failure: Raised | Over) -> str:
-        """The sentence for people who see the excerpt, or the dead letter."""
+        """The beginning of a sentence for people who see the excerpt, or the dead letter."""
         if isinstance(failure, Raised):
-            return f"not read: {failure.kind} in the connector; mend it. This is its beginning, the original is kept"
+            return f"not read: {failure.kind} in the connector"
         limit = {
             "time": f"took more than parsing.seconds ({self.budget.seconds:g})",
             "memory": f"took more than parsing.megabytes ({self.budget.megabytes})",
             "crash": f"ended the process that read it, {_TRIES} times",
         }[failure.cause]
-        return f"not read: it {limit}. This is its beginning, the original is kept"
+        return f"not read: it {limit}"
 
     async def _outcome(self, connector: Connector[Any], raw: Raw, because: str) -> Outcome:
         if self._is_read_here(raw):
