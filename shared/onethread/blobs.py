@@ -92,6 +92,13 @@ class Blobs:
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
 
+    async def answers(self) -> None:
+        """Returns when the store answers."""
+        try:
+            await self._present("0" * 64)
+        except (theirs.BaseError, OSError) as error:
+            raise self._translated(error) from error
+
     async def _present(self, sha256: str) -> bool:
         with suppress(FileNotFoundError):
             await obstore.head_async(self._store, _key(sha256))

@@ -128,6 +128,10 @@ async def _missing(client: httpx.AsyncClient, names: list[str] | None) -> bool:
     return (await client.get("/readyz")).json().get("missing") == names
 
 
+async def _shows(client: httpx.AsyncClient, attention: str) -> bool:
+    return attention in (await client.get("/readyz")).json().get("attention", ())
+
+
 async def stuck_of(url: str) -> Any:
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         return (await client.get("/healthz")).json()["stuck"]
@@ -141,6 +145,19 @@ async def until_appended(log: EventLog, drafts: list[Any]) -> None:
             except Retryable:
                 continue
             return
+
+
+async def test_a_bucket_that_is_away_is_named_and_the_process_stays_ready(tmp_path: Path) -> None:
+    folder = tmp_path / "blobs"
+    health, blobs = Health(), Blobs(folder.as_uri())
+    health.wants("blobs", blobs.answers)
+    async with served(health) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        assert (await client.get("/readyz")).json() == {"status": "ok"}
+        for name in ("00", "00/00"):
+            (folder / name).mkdir()
+        (folder / "00/00" / ("0" * 64)).symlink_to(folder / "00/00" / ("0" * 64))  # whoever looks at it goes in circles
+        await until(lambda: _shows(client, "blobs is away"), 10)
+        assert (await client.get("/readyz")).status_code == 200
 
 
 BLOCKED = """

@@ -63,6 +63,7 @@ class Process:
         self._opens: list[tuple[str, Opening, Probe]] = []
         self.opens("log", self.log, lambda: self.log.extents(MESSAGES))
         self.opens("state", self.state, lambda: self.state.get("health", "probe"))
+        self.health.wants("blobs", self.blobs.answers)
         self.watches("log", self._unconfirmed)
         self._prepares: list[Callable[[], Awaitable[object]]] = []
         self._finishes: list[tuple[str, Callable[[], Awaitable[None]]]] = []
