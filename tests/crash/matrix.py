@@ -99,7 +99,7 @@ def figures(verdicts: Sequence[Verdict], kind: str, on: str, *, equal: bool, poi
         total.update(
             kills=verdict.killed,
             accepted=verdict.accepted,
-            stored=verdict.stored,
+            stored=verdict.outcome.stored,
             lost=len(verdict.outcome.lost),
             duplicated=len(verdict.outcome.duplicated),
         )

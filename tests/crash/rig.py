@@ -15,7 +15,7 @@ from typing import NamedTuple
 import httpx
 import msgspec
 from crash.outcome import Outcome, messages, outcome
-from crash.shop import FIRST_ACT, HOOKED, POLLED, STREAMED, Item, commands
+from crash.shop import FIRST_ACT, HOOKED, POLLED, STREAMED, Item, commands, expected
 from crash.telling import HOOK, SECRET, Entrance, Telling
 from fastapi import FastAPI
 from grouping.invariants import Feed
@@ -37,11 +37,6 @@ class Verdict(NamedTuple):
     trace: list[Moment]
     accepted: int
     recovery: float
-
-    @property
-    def stored(self) -> int:
-        """Of what was accepted: with the record that nobody can read as a dead letter, and the commands obeyed."""
-        return self.accepted if not self.outcome.lost else self.accepted - len(self.outcome.lost)
 
     def faults(self, wanted: str) -> list[str]:
         """What is wrong with the state; empty: nothing."""
@@ -143,7 +138,7 @@ class Rig:
             account.close()
         recovery = time.monotonic() - since
         assert account.whole, f"accepted {account.deliveries} deliveries, {account.commands} commands"
-        accepted = account.deliveries + account.commands + len(POLLED) + len(STREAMED)
+        accepted = len(expected(told.tenant))  # all that is to be stored, by its account
         return Verdict(kills, killed, await self._look(told), _trace(told), accepted, recovery)
 
     def _new(self) -> Telling:
