@@ -5,6 +5,7 @@ the same log and the same stores, as a process of its own would.
 """
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -66,7 +67,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 BOT, BOT_SECRET, HOOK = 9000, "the-bots-webhook-secret", "the-hooks-secret-part"
 READS = ("conversations:read", "customers:read", "channels:read")
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("ONETHREAD_TEST_PATIENCE", "60"))
 GENEROUS = Budget(seconds=30.0)
 """For mail that is read in parser processes while the machine of the tests is busy."""
 
