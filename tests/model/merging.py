@@ -43,7 +43,9 @@ def judge(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work
     if wrong:
         return store, work._replace(pc="identities:set_customers", todo=wrong)
     others = tuple(sorted((who, (customer[who],)) for who in known))
-    return store, work._replace(pc="compare:owned_keys", nodes=frozenset(known), others=others)
+    silent = model.broken == "a merge is not told to those who remember"
+    pc = "compare:owned_keys" if silent else "resettle:revise"
+    return store, work._replace(pc=pc, nodes=frozenset(known), others=others)
 
 
 @step("identities:set_customers")
@@ -52,6 +54,13 @@ def set_customer(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Stor
     (who, root), *rest = work.todo  # type: ignore[misc]
     pc = "identities:set_customers" if rest else "identities:links_at"
     return store._replace(people=put(store.people, who, root)), work._replace(todo=tuple(rest), pc=pc)
+
+
+@step("resettle:revise")
+def revise(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
+    """Whoever remembers them asks again from here on."""
+    revisions = dict(store.revisions) | {who: dict(store.revisions).get(who, 0) + 1 for who in work.nodes}  # type: ignore[misc]
+    return store._replace(revisions=frozenset(revisions.items())), work._replace(pc="compare:owned_keys")  # type: ignore[arg-type]
 
 
 @step("compare:owned_keys")

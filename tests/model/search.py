@@ -13,10 +13,10 @@ import model.merging  # noqa: F401 -- brings its steps
 from model.scenes import Scene
 from model.steps import STEPS, Model, begun
 from model.verdict import at_the_end, at_the_step
-from model.world import Store, Work
+from model.world import Memory, Store, Work
 
-COMMIT, IDLE = -2, -1
-"""In the place of a worker's number: about to commit (with the partition, `COMMIT - partition`), or waiting for records."""
+IDLE, COMMIT, BUSY = range(3)
+"""What a worker is about to do: to wait for records, to commit, or a step."""
 
 
 class State(NamedTuple):
@@ -54,6 +54,7 @@ class Search:
         self._works: dict[Work, int] = {}
         self._store_list: list[Store] = []
         self._work_list: list[Work] = []
+        self._kinds: list[int] = []
         self._made: dict[tuple[int, int], tuple[int, int, str]] = {}
         self._verdicts: dict[int, str] = {}
         self._came_from: dict[State, State | None] = {}
@@ -62,7 +63,7 @@ class Search:
         """All of it, or until something is wrong, or until so many states were seen."""
         parts, workers = len(self.scene.parts), self.scene.workers
         owner = tuple(part % workers for part in range(parts))
-        idle, store = (IDLE,) * workers, self._store_number(self._before())
+        idle, store = (self._work_number(Work()),) * workers, self._store_number(self._before())
         start = State(store, (0,) * parts, owner, idle, self.scene.crashes, self.scene.moves)
         seen, waiting, ends = self._came_from, deque([start]), 0
         seen[start] = None
@@ -91,17 +92,21 @@ class Search:
         """Each state that may be next, with what happened, and what is wrong with it."""
         store, committed, owner, workers, crashes, moves = state
         for number, work in enumerate(workers):
-            if work == IDLE:
+            if self._kinds[work] == IDLE:
                 yield from self._polled(state, number)
-            elif work <= COMMIT:
-                yield f"{number} commit", self._committed(state, number, COMMIT - work), ""
+            elif self._kinds[work] == COMMIT:
+                yield f"{number} commit", self._committed(state, number, self._work_list[work]), ""
             else:
                 new, further, wrong = self._made.get((store, work)) or self._step(store, work)
                 rest = workers[number + 1 :]
                 yield "", State(new, committed, owner, (*workers[:number], further, *rest), crashes, moves), wrong
                 # What it has read dies with it, so a death matters only behind a write.
-                if crashes and new != store and (self.scene.dying_zombies or owner[self._part(work)] == number):
-                    dead = (*workers[:number], IDLE, *rest)
+                if (
+                    crashes
+                    and new != store
+                    and (self.scene.dying_zombies or owner[self._work_list[work].part] == number)
+                ):
+                    dead = (*workers[:number], self._work_number(Work()), *rest)
                     yield f"{number} dies", State(new, committed, owner, dead, crashes - 1, moves), wrong
         if moves:
             yield from self._moved(state)
@@ -110,8 +115,9 @@ class Search:
         before, doing = self._store_list[store], self._work_list[work]
         after, further = STEPS[doing.pc](self.model, before, self.model.said[doing.msg], doing)
         wrong = at_the_step(before, after)
-        number = COMMIT - further.part if further.pc == "commit" else self._work_number(further)
-        made = self._made[store, work] = (self._store_number(after), number, wrong)
+        if further.pc == "commit":
+            further = Work("commit", part=further.part, memory=further.memory)
+        made = self._made[store, work] = (self._store_number(after), self._work_number(further), wrong)
         return made
 
     def _polled(self, state: State, number: int) -> Iterator[tuple[str, State, str]]:
@@ -119,15 +125,16 @@ class Search:
         for part, messages in enumerate(self.scene.parts):
             offset = state.committed[part]
             if state.owner[part] == number and offset < len(messages):
-                work = begun(self.model, self._store_list[state.store], messages[offset].id, part)
+                memory = self._work_list[state.workers[number]].memory
+                work = begun(self.model, self._store_list[state.store], messages[offset].id, part, memory)
                 polled = _with(state, number, self._work_number(work))
                 if self.model.broken == "commit first":
                     polled = polled._replace(committed=_raised(state.committed, part))
                 yield f"{number} poll", polled, ""
 
-    def _committed(self, state: State, number: int, part: int) -> State:
+    def _committed(self, state: State, number: int, work: Work) -> State:
         """Who does not hold the partition any more commits nothing: the broker refuses it."""
-        done = _with(state, number, IDLE)
+        part, done = work.part, _with(state, number, self._work_number(Work(memory=work.memory)))
         if state.owner[part] != number or self.model.broken == "commit first":
             return done
         return done._replace(committed=_raised(state.committed, part))
@@ -136,14 +143,11 @@ class Search:
         """A rebalance: another gets the partition that somebody is working on."""
         for part, owner in enumerate(state.owner):
             work = state.workers[owner]
-            if work != IDLE and self._part(work) == part:
+            if self._kinds[work] != IDLE and self._work_list[work].part == part:
                 for other in range(self.scene.workers):
                     if other != owner:
                         owners = (*state.owner[:part], other, *state.owner[part + 1 :])
                         yield f"{part} to {other}", state._replace(owner=owners, moves=state.moves - 1), ""
-
-    def _part(self, work: int) -> int:
-        return COMMIT - work if work <= COMMIT else self._work_list[work].part
 
     # --- numbers ---
 
@@ -157,6 +161,7 @@ class Search:
         if work not in self._works:
             self._works[work] = len(self._work_list)
             self._work_list.append(work)
+            self._kinds.append({"idle": IDLE, "commit": COMMIT}.get(work.pc, BUSY))
         return self._works[work]
 
     # --- ends ---
@@ -165,7 +170,7 @@ class Search:
         """The store after what came in peace."""
         store = Store()
         for msg in self.scene.before:
-            work = begun(self.model, store, msg.id, 0)
+            work = begun(self.model, store, msg.id, 0, Memory())
             while work.pc != "commit":
                 store, work = STEPS[work.pc](self.model, store, msg, work)
         return store

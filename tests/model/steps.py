@@ -10,6 +10,8 @@ from typing import NamedTuple
 from model.world import (
     WINDOW,
     Link,
+    Looked,
+    Memory,
     Msg,
     Store,
     Tail,
@@ -49,13 +51,13 @@ def step(name: str) -> Callable[[Step], Step]:
     return named
 
 
-def begun(model: Model, store: Store, message: int, part: int) -> Work:
+def begun(model: Model, store: Store, message: int, part: int, memory: Memory) -> Work:
     """A worker that has polled a message."""
     msg = model.said[message]
     owner = msg.own
     if model.broken == "home by another identity":
         owner = dict(store.people).get(owner, owner)
-    return Work("opine:claim" if msg.word[0] else "look", message, part, owner)
+    return Work("opine:claim" if msg.word[0] else "look", message, part, memory, owner=owner)
 
 
 # --- look, home, elect ------------------------------------------------------------------------------------------------
@@ -63,7 +65,13 @@ def begun(model: Model, store: Store, message: int, part: int) -> Work:
 
 @step("look")
 def look(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
-    """Own id, named message, own keys, own hours: one look, however old. Then home, which only proposes."""
+    """Own id, named message, own keys, own hours: one look, however old. Then home, which only proposes.
+
+    Of a chat that goes on memory says as much; that it is stored already, the insert will say.
+    """
+    remembered = dict(work.memory.homes).get((work.owner, msg.bucket))
+    if remembered is not None and msg.free and not msg.keys and not msg.names and not work.memory.repeats:
+        return store, _claiming(model, store, msg, work._replace(strand=remembered))
     stored = where(store, msg.id)
     if stored is not None and model.broken == "stored means done":
         return store, work._replace(pc="commit")
@@ -119,12 +127,11 @@ def read_back(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, 
 def _claiming(model: Model, store: Store, msg: Msg, work: Work) -> Work:
     """About to claim; then it inserts, or looks again if it is stored already."""
     if model.broken == "customer read before the claim" and work.others is None:
-        work = work._replace(others=_others(store, msg))
+        work = work._replace(others=tuple((who, _others(store, who)) for who in _asked(msg)))
     documents = [f"{party}/{key}" for party in msg.parties for key in msg.keys]
     documents += [f"id/{msg.names}"] if msg.names and where(store, msg.names) is None else []
     documents += ["clock"] if msg.free else []
-    people = dict.fromkeys((msg.own, *msg.parties, *((msg.pair,) if msg.pair else ())))
-    return work._replace(pc="claim:claim", todo=(*documents, *(f"who/{one}" for one in people)))
+    return work._replace(pc="claim:claim", todo=(*documents, *(f"who/{one}" for one in _asked(msg))))
 
 
 @step("claim:claim")
@@ -134,8 +141,15 @@ def claim(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work
         written = _claimed(model, store, msg, work, str(document))
         if written != store:
             return written, work._replace(todo=work.todo[number + 1 :])
-    then = "look_again:identities" if work.stored else "insert:heads"
-    return STEPS[then](model, store, msg, work._replace(pc=then, todo=()))
+    if work.stored:
+        return STEPS["look_again:look"](model, store, msg, work._replace(todo=()))
+    known = dict(work.memory.heads).get(work.strand)
+    if known is None and work.strand != msg.strand:
+        return STEPS["insert:heads"](model, store, msg, work._replace(todo=()))
+    tail = _guessed(*(known or (0, 0)))  # what memory has, or a strand of its own, which is new for all it knows
+    return STEPS["insert:insert"](
+        model, store, msg, _remember(work, work.strand, tail)._replace(todo=(), pc="insert:insert")
+    )
 
 
 def _claimed(model: Model, store: Store, msg: Msg, work: Work, document: str) -> Store:
@@ -168,8 +182,11 @@ def _read_tail(store: Store, work: Work, strand: int) -> Work:
 def guess(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
     """The head is taken for the end."""
     through, published, _, _ = dict(store.heads).get(work.strand, (0, 0, work.strand, 0))
-    tail = Tail(through, through, published, published, guessed=True)
-    return store, _remember(work, work.strand, tail)._replace(pc="insert:insert")
+    return store, _remember(work, work.strand, _guessed(through, published))._replace(pc="insert:insert")
+
+
+def _guessed(through: int, published: int) -> Tail:
+    return Tail(through, through, published, published, guessed=True)
 
 
 @step("insert:insert")
@@ -185,7 +202,7 @@ def insert(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Wor
         return store, work._replace(pc="insert:tails")
     store = store._replace(entries=store.entries | {(work.strand, seq, (msg.id, len(copies)))})
     work = _remember(work, work.strand, tail._replace(last=seq, guessed=False))
-    return store, work._replace(pc="look_again:identities", seq=seq)
+    return store, work._replace(pc="look_again:look", seq=seq)
 
 
 @step("insert:tails")
@@ -200,53 +217,119 @@ def found_stored(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Stor
     home = where(store, msg.id)
     assert home is not None
     elsewhere = home != work.strand
-    work = _read_tail(store, work, home)._replace(strand=home, stored=True, pc="look_again:identities")
+    work = _read_tail(store, work, home)._replace(strand=home, stored=True, pc="look_again:look")
     return store, _claiming(model, store, msg, work) if elsewhere else work
 
 
 # --- look again -------------------------------------------------------------------------------------------------------
 
 
-def _others(store: Store, msg: Msg) -> tuple[tuple[str, tuple[str, ...]], ...]:
+Others = dict[str, tuple[str, ...]]
+
+
+def _asked(msg: Msg) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((msg.own, *msg.parties, *((msg.pair,) if msg.pair else ()))))
+
+
+def _others(store: Store, who: str) -> tuple[str, ...]:
+    """The other identities of a customer."""
     customer = dict(store.people)
-    asked = dict.fromkeys((msg.own, *msg.parties))
-    return tuple(
-        (who, tuple(sorted(one for one in customer if one != who and customer[one] == customer[who])))
-        for who in asked
-        if who in customer
-    )
+    return tuple(sorted(one for one in customer if one != who and customer[one] == customer.get(who)))
+
+
+def _around(msg: Msg, work: Work, others: Others) -> tuple[set[str], set[str]]:
+    """Keys to look at, and whose clocks."""
+    keys = {f"{party}/{key}" for party in msg.parties for key in msg.keys} | {f"id/{msg.id}", f"id/{msg.names}"}
+    keys |= {f"{other}/{key}" for party in msg.parties for other in others.get(party, ()) for key in msg.keys}
+    return keys, {work.owner, *others.get(work.owner, ())} if msg.free else set()
+
+
+def _looked(store: Store, msg: Msg, work: Work, others: Others) -> Looked:
+    keys, owners = _around(msg, work, others)
+    found = frozenset(clock for clock in store.clocks if clock[0][0] in owners)
+    named = where(store, msg.names) if msg.names else None
+    revisions = dict(store.revisions)
+    asked = tuple((who, revisions.get(who, 0)) for who in _asked(msg))
+    return Looked(frozenset(key for key in store.keys if key[0] in keys), found, named, asked)
+
+
+@step("look_again:look")
+def look_again(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
+    """Keys, hours, named messages, and whether people changed: after the claims, never before. Memory says whose."""
+    if model.broken == "no second look":
+        return store, wishing(model, msg, work, [])
+    if model.broken == "customer read before the claim":
+        others = dict(work.others or ())
+        read = _looked(store, msg, work, others)
+        return store, wishing(model, msg, work._replace(others=None), _wishes(msg, work._replace(read=read), others))
+    known = dict(work.memory.people)
+    remembered = {who: known[who][0] for who in _asked(msg) if who in known}
+    read = _looked(store, msg, work, remembered)
+    work = work._replace(read=read)
+    trusts = model.broken == "what is remembered of people is trusted"
+    current = {
+        who: others for who, others in remembered.items() if trusts or known[who][1] == dict(read.revisions)[who]
+    }
+    if len(current) < len(_asked(msg)):
+        return store, work._replace(pc="look_again:identities", others=tuple(sorted(current.items())))
+    return store, _compared(model, msg, work, current)
 
 
 @step("look_again:identities")
-def look_at_people(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
-    """The customers' other identities: after the claims, never before."""
-    if model.broken == "no second look":
-        return store, wishing(model, msg, work._replace(others=None), [])
-    others = work.others if model.broken == "customer read before the claim" else _others(store, msg)
-    return store, work._replace(pc="look_again:keys", others=others)
+def ask_for_people(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
+    """Those whom memory does not know, or not any more; kept with the revision that was read before."""
+    others, people = dict(work.others or ()), work.memory.people
+    for who, revision in work.read.revisions:
+        if who not in others:
+            others[who] = _others(store, who)
+            people = put(people, who, (others[who], revision))
+    work = work._replace(memory=work.memory._replace(people=people), others=None)
+    keys, owners = _around(msg, work, others)
+    known = dict(work.memory.people)
+    before, owned = _around(
+        msg, work, {who: known[who][0] for who, _ in work.read.revisions if who in dict(work.others or ())}
+    )
+    if keys - before or owners - owned:
+        return store, work._replace(pc="look_again:more", others=tuple(sorted(others.items())))
+    return store, _compared(model, msg, work, others)
 
 
-@step("look_again:keys")
-def look_at_keys(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
-    """Keys, hours and named messages as they are now: what lies beside home is wished."""
-    return store, wishing(model, msg, work._replace(others=None), _wishes(store, msg, work))
+@step("look_again:more")
+def look_at_others(model: Model, store: Store, msg: Msg, work: Work) -> tuple[Store, Work]:
+    """What those own of whom the first look knew nothing."""
+    others = dict(work.others or ())
+    more, read = _looked(store, msg, work, others), work.read
+    keys = read.keys | {key for key in more.keys if key[0] not in dict(read.keys)}
+    clocks = read.clocks | {clock for clock in more.clocks if clock[0] not in dict(read.clocks)}
+    work = work._replace(read=read._replace(keys=frozenset(keys), clocks=frozenset(clocks)), others=None)
+    return store, _compared(model, msg, work, others)
 
 
-def _wishes(store: Store, msg: Msg, work: Work) -> Iterator[Wish]:
-    keys, others = dict(store.keys), dict(work.others or ())
+def _compared(model: Model, msg: Msg, work: Work, others: Others) -> Work:
+    """What lies beside home is wished; what clocks elected is remembered."""
+    homes = work.memory.homes
+    for clock, (strand, _, _) in work.read.clocks:
+        homes = put(homes, clock, strand)
+    wishes = list(_wishes(msg, work, others))
+    work = work._replace(memory=work.memory._replace(homes=homes), read=Looked(), others=None)
+    return wishing(model, msg, work, wishes)
+
+
+def _wishes(msg: Msg, work: Work, others: Others) -> Iterator[Wish]:
+    keys, clocks = dict(work.read.keys), work.read.clocks
     beside = {keys.get(f"{party}/{key}") for party in msg.parties for key in msg.keys} | {keys.get(f"id/{msg.id}")}
-    beside |= {where(store, msg.names) or keys.get(f"id/{msg.names}")} if msg.names else set()
+    beside |= {work.read.named or keys.get(f"id/{msg.names}")} if msg.names else set()
     yield from ((pair(work.strand, strand), ()) for strand in beside - {None, work.strand} if strand is not None)
     for party in msg.parties:
         for other in others.get(party, ()):
             for key in msg.keys:
                 yield from shared(keys, party, other, key)
     if msg.free:
-        here = ((work.owner, msg.bucket), dict(store.clocks)[work.owner, msg.bucket])
+        here = ((work.owner, msg.bucket), dict(clocks)[work.owner, msg.bucket])
         if here[1][0] != work.strand:
             yield pair(work.strand, here[1][0]), ()
         for owner in (work.owner, *others.get(work.owner, ())):
-            yield from near(here, [clock for clock in store.clocks if clock[0][0] == owner])
+            yield from near(here, [clock for clock in clocks if clock[0][0] == owner])
 
 
 def shared(keys: dict[str, int], one: str, other: str, key: str) -> Iterator[Wish]:
@@ -437,8 +520,22 @@ def on(model: Model, msg: Msg, work: Work) -> Work:
         work = work._replace(then=work.then[1:])
     if work.then:
         return work._replace(pc=_PC[work.then[0][0]])
+    memory = work.memory
+    if not work.relating:
+        heads = memory.heads
+        for strand, tail in work.tails:
+            heads = put(heads, strand, (tail.last, tail.published))
+        memory = memory._replace(heads=heads, repeats=work.stored)
     work = work._replace(
-        nodes=frozenset(), marks=(), paired=(), seeds=frozenset(), strand=0, seq=0, others=None, tails=frozenset()
+        memory=memory,
+        nodes=frozenset(),
+        marks=(),
+        paired=(),
+        seeds=frozenset(),
+        strand=0,
+        seq=0,
+        others=None,
+        tails=frozenset(),
     )
     if msg.pair and not work.relating:
         return wishing(model, msg, work._replace(relating=True), [(pair(msg.own, msg.pair), ())])

@@ -1,7 +1,7 @@
 """The protocol as a small model: every interleaving, death and rebalance of small scenes."""
 
 import pytest
-from model.scenes import BY_NAME, MUTATIONS, SCENES, WIDE, Scene
+from model.scenes import BY_NAME, MUTATIONS, SCENES, UNMENDED, WIDE, Scene
 from model.search import Search
 
 
@@ -28,3 +28,9 @@ def test_nothing_that_can_happen_with_more_deaths_or_workers_does(scene: Scene) 
 def test_a_broken_protocol_is_found(broken: str) -> None:
     found = Search(BY_NAME[MUTATIONS[broken]], broken).explore()
     assert found.wrong, f"not found in {found.states} states: {broken}"
+
+
+def test_what_is_not_promised_is_known() -> None:
+    found = Search(UNMENDED).explore()
+    assert found.wrong, "the protocol has become better than its description: say so in docs/reliability.md"
+    assert found.way[-1].endswith("dies")

@@ -60,6 +60,7 @@ class Store(NamedTuple):
     heads: frozenset[tuple[int, tuple[int, int, int, int]]] = frozenset()
     people: frozenset[tuple[str, str]] = frozenset()
     links: frozenset[Link] = frozenset()
+    revisions: frozenset[tuple[str, int]] = frozenset()
     feed: frozenset[tuple[int, int]] = frozenset()
     wrong: str = ""
 
@@ -76,12 +77,34 @@ class Tail(NamedTuple):
     guessed: bool = False
 
 
-class Work(NamedTuple):
-    """A worker in the middle of a message. `pc`: the step that is next, as `<step>:<call>`."""
+class Memory(NamedTuple):
+    """What a worker keeps from message to message: heads, what clocks elected, and of people the others of their customer
+    with the revision under which they were read. `repeats`: the last message was stored before.
+    """
 
-    pc: str
-    msg: int
-    part: int
+    heads: frozenset[tuple[int, tuple[int, int]]] = frozenset()
+    homes: frozenset[tuple[tuple[str, int], int]] = frozenset()
+    people: frozenset[tuple[str, tuple[tuple[str, ...], int]]] = frozenset()
+    repeats: bool = False
+
+
+class Looked(NamedTuple):
+    """What the second look read: keys, clocks, the strand of the message that is named, revisions."""
+
+    keys: frozenset[tuple[str, int]] = frozenset()
+    clocks: frozenset[tuple[tuple[str, int], tuple[int, int, int]]] = frozenset()
+    named: int | None = None
+    revisions: tuple[tuple[str, int], ...] = ()
+
+
+class Work(NamedTuple):
+    """A worker, waiting for records or in the middle of a message. `pc`: the step that is next, as `<step>:<call>`."""
+
+    pc: str = "idle"
+    msg: int = 0
+    part: int = 0
+    memory: Memory = Memory()
+    read: Looked = Looked()
     owner: str = ""
     strand: int = 0
     seq: int = 0
