@@ -5,6 +5,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from healing.damages import DAMAGES, Damaged, a_head_counts_wrong
@@ -24,20 +25,30 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     """The story, in a log and a store of the test's own."""
     if request.param == "sqlite":
         shutil.copytree(request.getfixturevalue("story"), tmp_path, dirs_exist_ok=True)
-        yield Site(tmp_path)
-        return
+        return Site(tmp_path)
     server: MongoServer = request.getfixturevalue("mongo_server")
     site = Site(tmp_path, server.url, f"healing_{uuid.uuid4().hex}")
     run(site.prepare())
     run(site.tell(events()))
-    yield site
+    return site
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.do.__name__)
+def damages() -> Iterator[Any]:
+    """All of them over SQLite; over MongoDB one for each invariant every day, and all in the long form."""
+    seen: set[str] = set()
+    for damage in DAMAGES:
+        name = damage.do.__name__
+        yield pytest.param("sqlite", damage, id=f"sqlite-{name}")
+        marks = () if damage.broken - seen else (pytest.mark.soak,)
+        yield pytest.param("mongodb", damage, id=f"mongodb-{name}", marks=marks)
+        seen |= damage.broken
+
+
+@pytest.mark.parametrize(("site", "damage"), [*damages()], indirect=["site"])
 def test_what_is_damaged_is_named_and_mended_by_the_command_named(site: Site, damage: Damaged) -> None:
     run(damaged(site, damage))
     report = site.verified()
