@@ -12,7 +12,8 @@ from healing.site import POLICIES, TENANT, Site, events, longer_story, work
 from pymongo import MongoClient
 
 from onethread import envelope
-from onethread.log.topics import MESSAGES
+from onethread.log.sqlite import SqliteLog
+from onethread.log.topics import CONVERSATIONS, MESSAGES, topics
 from onethread.testing.servers.mongodb import MongoServer
 from unifier.identity import identities
 from unifier.model import ClockClaim, Head
@@ -149,6 +150,22 @@ async def test_a_part_is_looked_at_if_that_is_asked_for(site: Site) -> None:
             counts.append(report.looked.get("strands", 0))
     assert counts[:3] == [1, 0, 1]
     assert counts[3] < counts[4] <= len(heads)
+
+
+async def test_changes_that_expired_are_not_missed(tmp_path: Path) -> None:
+    now = [1_800_000_000.0]
+    site = Site(tmp_path)
+    async with SqliteLog(tmp_path / "log.sqlite", clock=lambda: now[0]) as log, site.store() as store:
+        await log.apply(topics(partitions=1, feed_hours=1))
+        await store.create_indexes()
+        story = longer_story(60, 5)
+        for part in (story[:30], story[30:]):
+            await log.append(MESSAGES, [envelope.draft(event) for event in part])
+            await work(log, store)
+            now[0] += 3000
+            await log.apply(topics(partitions=1, feed_hours=1))  # what is too old is deleted
+        assert (await log.extents(CONVERSATIONS))[0].begin > 0
+        assert (await check(store, log, POLICIES)).sentences() == []
 
 
 async def test_an_index_that_is_missing_is_named_and_two_at_one_place_too(
