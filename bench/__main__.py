@@ -33,9 +33,9 @@ BENCHES: dict[str, Bench] = {
     "mail": Bench(mail_link.plans, 240, 30),
     "unifier": Bench(unifier.plans, 150, 60),
     "sink": Bench(connect_sink.plans, 150, 70),
-    "delay": Bench(delay.plans, 120, 60),
+    "delay": Bench(delay.plans, 170, 60),
     "api": Bench(api.plans, 40, 25),
-    "growth": Bench(growth.plans, 240, 30),
+    "growth": Bench(growth.plans, 240, 60),
 }
 
 
