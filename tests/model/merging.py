@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from model.steps import Model, Wish, grown, near, on, shared, step, wished
+from model.base import Model, Wish, step
+from model.closing import grown, on, wished
+from model.looking import near, shared
 from model.world import Link, Msg, Store, Work, link_of, pair, put, relinked, roots
 
 

@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import model.merging  # noqa: F401 -- brings its steps
+import model.looking
+import model.merging  # noqa: F401 -- these two bring their steps
+from model.base import STEPS, Model
 from model.scenes import Scene
-from model.steps import STEPS, Model, begun
+from model.steps import begun
 from model.verdict import at_the_end, at_the_step
 from model.world import Memory, Store, Work
 

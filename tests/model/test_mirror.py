@@ -1,8 +1,8 @@
 """The model takes the steps that the code takes: what is new in the code fails here until the model knows it."""
 
 import pytest
-from model import merging, mirror  # noqa: F401 -- `merging` brings its steps
-from model.steps import STEPS
+from model import mirror, search  # noqa: F401 -- `search` brings all steps
+from model.base import STEPS
 
 
 @pytest.mark.parametrize("place", mirror.PROGRAM, ids=":".join)
