@@ -25,7 +25,7 @@ from onethread.testing.figures import VARIABLE, reported
 TESTS = Path(__file__).parents[1]
 WIDTH = 150
 """Characters of the table, which cannot be read when it is squeezed."""
-POINTS = 0.55
+POINTS = 0.45
 """Of the time, for kills at fail-points."""
 MORE = 180.0
 """Seconds that these may take beyond: servers start, and the last kill is waited for."""
@@ -123,7 +123,7 @@ def main() -> int:
     console.print(", ".join(f"{name} {version}" for name, version in versions().items()))
     for one in sorted(ended, key=lambda one: one.name):
         console.print(f"{one.name}: {one.how} after {one.seconds:.0f} s", style="red" if one.how == "failed" else "")
-        console.print("\n".join(one.last_lines), markup=False)
+        console.print("\n".join(f"    {line}" for line in one.last_lines), markup=False)
     if given.json:
         more = {"minutes": given.minutes, "seed": given.seed, "parts": ended}
         given.json.write_bytes(as_json(rows, more))

@@ -77,10 +77,17 @@ async def _run(job: Job, until: float, environment: Mapping[str, str], folder: P
     code = await process.wait()
     cutting.cancel()
     took = time.monotonic() - began
-    cut = took >= seconds and not job.steady
-    how = "passed" if code in {0, 5} else "cut" if cut else "failed"  # 5: pytest found no test of this form
+    how = _how(code, lines, cut=took >= seconds and not job.steady)
     tell(job.name, how)
-    return Ended(job.name, how, took, lines if how == "failed" else [])
+    return Ended(job.name, how, took, lines if how == "failed" else lines[-1:])
+
+
+def _how(code: int, lines: Sequence[str], *, cut: bool) -> str:
+    """pytest says 5 where it found no test of this form; what failed before it was cut, it says in its last lines."""
+    if code in {0, 5}:
+        return "passed"
+    said = any(line.startswith(("FAILED ", "ERROR ")) for line in lines)
+    return "cut" if cut and not said else "failed"
 
 
 def _tell_to_end(process: Process) -> None:

@@ -97,6 +97,8 @@ class Hours:
 
     def _tell(self, kind: str, begin: int, end: int) -> None:
         matrix = self._matrix
+        if begin == end:
+            return
         pairs = len(matrix.pairs) if begin else 0
         found = figures(
             matrix.verdicts[begin:end], kind, self._on, equal=not matrix.faults,

@@ -52,9 +52,15 @@ async def test_what_takes_too_long_is_cut_and_the_others_go_on(tmp_path: Path) -
     plan = [
         Job("slow", [*run, "import time; print('begun', flush=True); time.sleep(60)"], 3.0),
         Job("good", [*run, "print('1 of 1 points')"], 60.0),
+        Job("broken", [*run, "import time; print('FAILED tests/test_x.py', flush=True); time.sleep(60)"], 3.0),
         Job("bad", [*run, "import sys; print('it broke'); sys.exit(3)"], 60.0),
     ]
     ended = await run_all(plan, asyncio.get_running_loop().time() + 60, {}, tmp_path, lambda name, line: None)
-    assert {one.name: one.how for one in ended} == {"slow": "cut", "good": "passed", "bad": "failed"}
+    assert {one.name: one.how for one in ended} == {
+        "slow": "cut",
+        "good": "passed",
+        "bad": "failed",
+        "broken": "failed",
+    }
     assert next(one for one in ended if one.name == "bad").last_lines == ["it broke"]
     assert (tmp_path / "good.log").read_text() == "1 of 1 points\n"
