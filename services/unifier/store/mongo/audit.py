@@ -8,6 +8,7 @@ from unifier.model import Entry, Head, Identity, Link, tenant_of
 from unifier.store.audit import Audit, Claim, Kind, Place, bounds
 from unifier.store.mongo import indexes
 from unifier.store.mongo.documents import (
+    NO_CLOCK,
     bucket_field,
     clocks_on,
     entry_of,
@@ -105,13 +106,13 @@ class MongoAudit(Audit):
 
     async def drop(self, kind: Kind, ids: Several[str]) -> None:
         """See the port."""
+        collection = self._collections[_NAMES[kind]]
         parts = [one.partition(_PART) for one in ids]
-        await self._collections[_NAMES[kind]].write(
-            [
-                UpdateOne({"_id": one}, {"$unset": {part: ""}}) if part else DeleteOne({"_id": one})
-                for one, _, part in parts
-            ]
-        )
+        clocks = [(one, field) for one, _, field in parts if field]
+        await collection.write([DeleteOne({"_id": one}) for one, _, field in parts if not field])
+        await collection.write([UpdateOne({"_id": one}, {"$unset": {field: ""}}) for one, field in clocks])
+        # Walks count on a clock in every document.
+        await collection.write([DeleteOne({"_id": one, **NO_CLOCK}) for one in {one for one, _ in clocks}])
 
 
 def _fields(head: Head) -> Document:

@@ -60,6 +60,8 @@ def _maps(document: Document) -> Iterator[tuple[dict[str, Any], str]]:
 
 SHELF = 16
 """Neighbouring buckets of one owner in one document: who needs a bucket needs those beside it."""
+NO_CLOCK: Document = {f"b{place:02d}": {"$exists": False} for place in range(SHELF)}
+"""The condition of a document without a clock."""
 
 
 def shelf_key(clock: ClockId) -> str:

@@ -1,7 +1,9 @@
 """Keys and clocks in MongoDB, in one collection: the first claim decides the strand, every claim widens a span."""
 
+import asyncio
 from collections.abc import Collection as Several
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from onethread.errors import Retryable
@@ -9,6 +11,9 @@ from onethread.mongo import Collection, Document, InsertOne, Operation, UpdateOn
 from unifier.model import Clock, ClockClaim, ClockId, Span, around, tenant_of
 from unifier.store.mongo.documents import bucket_field, clocks_of, clocks_on, each, field_of, shelf_key, strand_of
 
+_LONG = 100
+_PARTS = 3
+"""In how many parts a list of more than `_LONG` ids is asked for."""
 _ROUNDS = 20  # each lost race means that another made the document, so the second attempt should find it
 
 
@@ -54,8 +59,13 @@ class Keys:
     async def clocks(self, ids: Several[ClockId]) -> dict[ClockId, Clock]:
         """The clocks that exist, of these buckets and of those beside them."""
         wanted = {bucket for clock in ids for bucket in around(clock)}
-        found = await self._collection.find({"_id": each(map(shelf_key, wanted))}) if ids else []
-        return {clock: one for document in found for clock, one in _clocks(document) if clock in wanted}
+        shelves = sorted(set(map(shelf_key, wanted)))
+        # Side by side: a server may hold each document that it finds against the whole list.
+        many = _PARTS if len(shelves) > _LONG else min(len(shelves), 1)
+        parts = [shelves[part::many] for part in range(many)]
+        found = await asyncio.gather(*(self._collection.find({"_id": each(part)}) for part in parts))
+        documents = chain.from_iterable(found)
+        return {clock: one for document in documents for clock, one in _clocks(document) if clock in wanted}
 
     async def owned_keys(self, owner: str, after: str, limit: int) -> list[tuple[str, str]]:
         """Keys of one owner, in id order."""
