@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from grouping.as_events import event_of
-from grouping.facts import WINDOW_HOURS, Dialogue, Said
+from grouping.facts import WINDOW_HOURS, Dialogue, Said, Word
 from typer.testing import CliRunner, Result
 
 from all_in_one.cli import app
@@ -18,12 +18,12 @@ from onethread import envelope
 from onethread.blobs import Blobs
 from onethread.event import Event
 from onethread.log.kafka import KafkaLog
-from onethread.log.port import EventLog, Extent, TopicPartition
+from onethread.log.port import EventLog, Extent
 from onethread.log.sqlite import SqliteLog
 from onethread.log.topics import MESSAGES, topics
 from unifier.model import scoped
 from unifier.policy import HOUR, Policies, Policy
-from unifier.rereading import reread
+from unifier.restoring import Replay
 from unifier.store.mongo import MongoConversations
 from unifier.store.port import ConversationStore
 from unifier.store.sqlite import SqliteConversations
@@ -94,9 +94,7 @@ async def work(log: EventLog, store: ConversationStore) -> None:
     commits = await log.commits(GROUP, MESSAGES)
     extents = await log.extents(MESSAGES)
     left = {one: Extent(commits.get(one, 0), extent.end) for one, extent in extents.items()}
-    async for records in reread(log, MESSAGES, left):
-        await worker.apply(records)
-    await log.reset(GROUP, {TopicPartition(MESSAGES, one): extent.end for one, extent in left.items()})
+    await Replay(log, worker, now=lambda: 0).run(left, commit=True)
 
 
 def story() -> dict[str, list[Said]]:
@@ -130,7 +128,7 @@ def entry_of(number: int, tenant: str = TENANT) -> str:
 
 
 def longer_story(count: int, seed: int) -> list[Event]:
-    """Messages of a few customers over mail and chat, who answer, and say that addresses are theirs."""
+    """Messages of a few customers over mail and chat, who answer, and say that addresses are theirs; and a person who links."""
     chance = random.Random(seed)
     said: list[Said] = []
     for number in range(count):
@@ -145,7 +143,14 @@ def longer_story(count: int, seed: int) -> list[Event]:
             also = (address, "own_contact") if chance.random() < 0.1 else None
             said.append(Said(number, "chat", minutes, phone, thread=f"chat-{phone}", also=also))
     dialogue = Dialogue(tuple(said))
-    return [event_of(one, dialogue, TENANT) for one in said]
+    told = [event_of(one, dialogue, TENANT) for one in said]
+    for order in range(count // 20):
+        # Right behind the later of the two: a replay that reads it before them would set it aside.
+        ends = sorted(chance.sample(range(count), 2))
+        word = Word((ends[0], ends[1]), chance.choice(("together", "together", "apart")), order)
+        behind = next(place for place, one in enumerate(told) if one.id == event_of(said[ends[1]], dialogue, TENANT).id)
+        told.insert(behind + 1, event_of(word, dialogue, TENANT))
+    return told
 
 
 def run(coroutine: Any) -> Any:
