@@ -67,6 +67,7 @@ class Verification:
         await self._see_indexes()
         await self._see_entries()
         self.report.count("changes", await self._ledger.follow())
+        await self._see_epoch()
         await self._see_heads()
         await self._see_unstored()
         await self._see_identities()
@@ -84,6 +85,12 @@ class Verification:
                 self.report.add(Finding("I3", what, (name,), 0, (REBUILD, "onethread indexes apply")))
             else:
                 self.report.leave(f"index {name} is missing, which costs speed: onethread indexes apply")
+
+    async def _see_epoch(self) -> None:
+        epoch = await self._store.epoch()
+        if epoch < self._ledger.epoch:
+            what = f"the store is of epoch {epoch}, and changes of epoch {self._ledger.epoch} are published: it was set back"
+            self.report.add(Finding("I9", what, ("epoch",), 0, (replay(0),)))
 
     async def _see_entries(self) -> None:
         run: Run | None = None

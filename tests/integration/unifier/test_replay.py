@@ -126,6 +126,8 @@ def set_back(past: Past) -> None:
     # Set back once more, to the same backup: its epoch is smaller than one that desks know already.
     put_back(site, past.early)
     assert epoch(site) <= known
+    said = [finding["what"] for one in site.verified()["broken"] for finding in one["findings"]]
+    assert any(f"changes of epoch {known + 1} are published: it was set back" in what for what in said), said
     assert f"the epoch is {known + 2}" in replayed(site, past.at)
     healed(past)
 
