@@ -1,4 +1,4 @@
-"""One batch, step by step: look, home, elect, claim, insert, look again, link, settle, fold, publish.
+"""One batch, step by step: look, home, elect, claim, insert, look again, link, settle, publish, fold.
 
 Each worker writes first, then looks again: of two that write side by side, the later sees both. Every step is a constant
 number of round trips for the whole batch, and every step may be done twice. The commit is the caller's, and comes last.
