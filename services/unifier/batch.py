@@ -287,7 +287,8 @@ def keys_around(reading: Reading, people: People) -> Iterator[str]:
 def clocks_around(reading: Reading, people: People) -> Iterator[ClockId]:
     """Every clock that `wanted_links` looks at."""
     if reading.clock:
-        for owner in (reading.own, *people.others.get(reading.own, ())):
+        yield reading.clock
+        for owner in people.others.get(reading.own, ()):
             yield reading.clock._replace(owner=owner)
 
 

@@ -224,7 +224,7 @@ def clock_links(
         yield wish(home, mine.strand, _idle(reading, ()))
     for owner in (reading.own, *others):
         needs = () if owner == reading.own else tuple(sorted((reading.own, owner)))
-        for bucket in around(here._replace(owner=owner)):
+        for bucket in around(here._replace(owner=owner) if needs else here):
             there = (bucket.bucket, clocks.get(bucket, Clock()))
             for found in near((here.bucket, mine), there, here.window, here.grouping):
                 yield wish(found.one, found.other, _idle(reading, needs, counts=found.counts))
