@@ -4,16 +4,17 @@ Each worker writes first, then looks again: of two that write side by side, the 
 number of round trips for the whole batch, and every step may be done twice. The commit is the caller's, and comes last.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from unifier.commands import PATIENCE, Commands
 from unifier.identity import pairs
 from unifier.memory import Memory
 from unifier.merging import Merging
 from unifier.model import Clock, ClockClaim, ClockId, Entry, LinkWish, Matched, Placement
-from unifier.people import Directory, People, everybody
+from unifier.people import Directory, everybody
 from unifier.publishing import Publisher
 from unifier.reading import Reading
+from unifier.second_look import around_all, wanted_links
 from unifier.settlement import Settlement
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands
@@ -21,8 +22,6 @@ from unifier.threading import (
     Decision,
     World,
     claimed_keys,
-    clock_links,
-    named_links,
     place,
     rule_of,
     strand_named_after,
@@ -186,12 +185,12 @@ class Batch:
         readings = [decision.reading for decision in decisions]
         wanted = {naming.entry for reading in readings for naming in reading.named if naming.entry}
         ids = everybody(readings)
-        keys, clocks = _around(readings, self._people.remembered(ids))
+        keys, clocks = around_all(readings, self._people.remembered(ids))
         # Revisions too are read after the claims, never before: a merge raises them, and then looks at keys.
         found = await self._store.look(wanted, keys, clocks, ids)
         people = await self._people.of(readings, found.revisions)
         fresh = World(found.entries, found.keys, found.clocks)
-        keys_now, clocks_now = _around(readings, people)
+        keys_now, clocks_now = around_all(readings, people)
         if keys_now - keys or clocks_now - clocks:
             more = await self._store.look((), keys_now - keys, clocks_now - clocks, ())
             fresh = World(found.entries, found.keys | more.keys, found.clocks | more.clocks)
@@ -253,43 +252,6 @@ def _stored(decision: Decision, entry: Entry) -> Decision:
     return Decision(
         reading._replace(at=entry.at, clock=clock), entry.strand, entry.placement, ballot=None, stored=entry
     )
-
-
-def wanted_links(decision: Decision, fresh: World, people: People) -> Iterator[LinkWish]:
-    """Every link that one message asks for, seen from its home."""
-    reading = decision.reading
-    yield from named_links(reading, decision.strand, fresh)
-    yield from clock_links(reading, decision.strand, fresh.clocks, people.others.get(reading.own, ()))
-    for party in reading.parties:
-        for other in people.others.get(party, ()):
-            yield from Merging.shared_keys(_mail_keys(reading, party), party, other, fresh.keys, reading)
-
-
-def _mail_keys(reading: Reading, party: str) -> list[str]:
-    return [key for key in reading.claims if key.startswith(f"{party}/mid/")]
-
-
-def _around(readings: Sequence[Reading], people: People) -> tuple[set[str], set[ClockId]]:
-    keys = {key for reading in readings for key in keys_around(reading, people)}
-    return keys, {clock for reading in readings for clock in clocks_around(reading, people)}
-
-
-def keys_around(reading: Reading, people: People) -> Iterator[str]:
-    """Every key that `wanted_links` looks at: its own, and the same of its customer's other identities."""
-    yield from (naming.key for naming in (*reading.named, *reading.known_as))
-    for party in reading.parties:
-        for key in _mail_keys(reading, party):
-            yield key
-            yield from (key.replace(party, other, 1) for other in people.others.get(party, ()))
-    yield from (key for key in reading.claims if "/mid/" not in key)
-
-
-def clocks_around(reading: Reading, people: People) -> Iterator[ClockId]:
-    """Every clock that `wanted_links` looks at."""
-    if reading.clock:
-        yield reading.clock
-        for owner in people.others.get(reading.own, ()):
-            yield reading.clock._replace(owner=owner)
 
 
 def _all_pairs(readings: Iterable[Reading]) -> list[LinkWish]:

@@ -6,12 +6,12 @@ code that says what it would want; `unifier.verify.ties` asks the same of the me
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from unifier.batch import clocks_around, keys_around, wanted_links
 from unifier.identity import identities, pairs
 from unifier.model import Clock, ClockId, Entry, Link, LinkWish
 from unifier.people import Directory, People
 from unifier.policy import Policies
 from unifier.reading import Reading, read
+from unifier.second_look import clocks_around, keys_around, wanted_links
 from unifier.store.port import ConversationStore
 from unifier.threading import Decision, World
 from unifier.verify.findings import Finding, replay
