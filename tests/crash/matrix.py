@@ -81,7 +81,7 @@ class Matrix:
 
     def figures(self, kind: str, on: str) -> Figures:
         """For the table."""
-        return figures(self.verdicts, kind, on, equal=not self.faults, points=len(self.points), pairs=len(self.pairs))
+        return figures(self.verdicts, self.wanted, kind, on, points=len(self.points), pairs=len(self.pairs))
 
 
 def by_point(trace: Iterable[Moment]) -> dict[str, list[Moment]]:
@@ -92,8 +92,8 @@ def by_point(trace: Iterable[Moment]) -> dict[str, list[Moment]]:
     return found
 
 
-def figures(verdicts: Sequence[Verdict], kind: str, on: str, *, equal: bool, points: int, pairs: int) -> Figures:
-    """Of many tellings together."""
+def figures(verdicts: Sequence[Verdict], wanted: str, kind: str, on: str, *, points: int, pairs: int) -> Figures:
+    """Of many tellings together; `wanted`: the hash of the one without faults."""
     total = Counter[str]()
     for verdict in verdicts:
         total.update(
@@ -112,7 +112,7 @@ def figures(verdicts: Sequence[Verdict], kind: str, on: str, *, equal: bool, poi
         total["duplicated"],
         tuple(round(verdict.recovery, 3) for verdict in verdicts if verdict.killed),
         on,
-        equal,
+        not any(verdict.faults(wanted) for verdict in verdicts),
         points,
         pairs,
     )

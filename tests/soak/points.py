@@ -100,10 +100,8 @@ class Hours:
         if begin == end:
             return
         pairs = len(matrix.pairs) if begin else 0
-        found = figures(
-            matrix.verdicts[begin:end], kind, self._on, equal=not matrix.faults,
-            points=0 if begin else len(matrix.points), pairs=pairs,
-        )  # fmt: skip
+        points = 0 if begin else len(matrix.points)
+        found = figures(matrix.verdicts[begin:end], matrix.wanted, kind, self._on, points=points, pairs=pairs)
         of = f" ({pairs} of {self._all_pairs})" if begin else f" ({len(matrix.points)} of {len(matrix.moments)})"
         report(msgspec.structs.replace(found, kind=kind + of, peak=peak_memory()))
 
