@@ -174,7 +174,9 @@ async def test_five_times_what_it_takes_leaves_nine_tenths_of_the_peak(
             goodputs.append(await crowd.send(5 * at_once, 6.0))
         there = await stored(onethread)
         onethread.stop()
-    kind = "five times what it takes" + ("" if polite else ", at once again when refused")
+    share = median(goodput / peak for goodput, peak in zip(goodputs, peaks, strict=True))
+    how = "" if polite else ", again at once when refused"
+    kind = f"five times what it takes{how}: {share:.0%} of peak"
     report(
         Figures(
             kind, 5, len(crowd.accepted), len(crowd.accepted & there), lost=len(crowd.accepted - there), on="Kafka",
@@ -182,5 +184,4 @@ async def test_five_times_what_it_takes_leaves_nine_tenths_of_the_peak(
     )  # fmt: skip
     assert crowd.accepted <= there
     assert crowd.answers[503] > 0
-    share = median(goodput / peak for goodput, peak in zip(goodputs, peaks, strict=True))
     assert share >= (0.9 if polite else 0.3), (share, peaks, goodputs, crowd.answers)

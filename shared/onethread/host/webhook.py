@@ -36,6 +36,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _RETRY_AFTER = 5
 """Seconds that a caller is asked to wait, where nobody said how long."""
+_PAUSE_SECONDS = 0.2
+"""Before a 503 for want of room: who comes again at once, whatever we ask, would take the time of those we have let in."""
+_PAUSES = 256
+"""So many refused ones pause at most."""
 _UNREAD = frozenset({413, 503})
 """Answers given before the body was read; what still comes of it is thrown away, so that they arrive."""
 _MARK = "/hooks/"
@@ -73,6 +77,7 @@ class WebhookApp:
         self._body_limit, self._read_seconds = body_limit, read_seconds
         self._deliveries = Deliveries(ingest, wake, admitted, memory)
         self._standing = standing
+        self._pausing = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3."""
@@ -117,12 +122,26 @@ class WebhookApp:
             return problem(405), {"allow": "POST"}
         with self._deliveries.admission() as place:
             if place is None:
-                return await _full(scope, receive)
+                return await self._full(scope, receive)
             arrived = self._request(scope, rest, b"")
             body = await body_of(scope, receive, self._body_limit, self._read_seconds, place.take)
             if isinstance(body, int):
-                return await _full(scope, receive) if body == 503 else (problem(body), {"connection": "close"})
+                return await self._full(scope, receive) if body == 503 else (problem(body), {"connection": "close"})
             return await self._delivered(channel, msgspec.structs.replace(arrived, body=body), started, place)
+
+    async def _full(self, scope: Scope, receive: Receive) -> tuple[Answer, dict[str, str]]:
+        """No room in memory. A small body is thrown away first: to close the connection would cost both sides more."""
+        short = is_short(scope)
+        if short:
+            await drain(receive)
+        if self._pausing < _PAUSES:
+            self._pausing += 1
+            try:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            finally:
+                self._pausing -= 1
+        answer, headers = _later(None)
+        return answer, headers if short else {**headers, "connection": "close"}
 
     async def _delivered(
         self, channel: Channel, request: Request, started: float, place: Place
@@ -206,15 +225,6 @@ class WebhookApp:
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=None)
         return Request(scope["method"], url, rest, dict(pairs), headers, body, self._ingest.now())
-
-
-async def _full(scope: Scope, receive: Receive) -> tuple[Answer, dict[str, str]]:
-    """No room in memory. A small body is thrown away first: to close the connection would cost both sides more."""
-    answer, headers = _later(None)
-    if is_short(scope):
-        await drain(receive)
-        return answer, headers
-    return answer, {**headers, "connection": "close"}
 
 
 def _later(after: float | None) -> tuple[Answer, dict[str, str]]:
