@@ -36,8 +36,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _RETRY_AFTER = 5
 """Seconds that a caller is asked to wait, where nobody said how long."""
-_PAUSE_SECONDS = 0.2
-"""Before a 503 for want of room: who comes again at once, whatever we ask, would take the time of those we have let in."""
 _PAUSES = 256
 """So many refused ones pause at most."""
 _UNREAD = frozenset({413, 503})
@@ -56,7 +54,8 @@ class WebhookApp:
     `public_url`: what providers were given, without `/hooks`; signatures may cover it, so it is never taken from a request.
     `lend`: the host for `Keys`; `wake`: what a Wake is handed to; `standing`: where the channel's state is reported.
     `body_limit` bytes and `read_seconds` bound a body; `admitted` bounds the deliveries in memory at one time, and `memory`
-    their bytes, those still being written included.
+    their bytes, those still being written included. `pause`: seconds before a 503 for want of room, since who comes again at
+    once, whatever we ask, would take the time of those we have let in.
     """
 
     def __init__(
@@ -71,13 +70,14 @@ class WebhookApp:
         read_seconds: float = 10.0,
         admitted: int = 256,
         memory: int = 64 * 1024 * 1024,
+        pause: float = 0.5,
     ) -> None:
         self._ingest, self._public_url = ingest, public_url.rstrip("/")
         self._keys = KeyCache(lend, ingest.now)
         self._body_limit, self._read_seconds = body_limit, read_seconds
         self._deliveries = Deliveries(ingest, wake, admitted, memory)
         self._standing = standing
-        self._pausing = 0
+        self._pause, self._pausing = pause, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3."""
@@ -137,7 +137,7 @@ class WebhookApp:
         if self._pausing < _PAUSES:
             self._pausing += 1
             try:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(self._pause)
             finally:
                 self._pausing -= 1
         answer, headers = _later(None)
