@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from bson.errors import InvalidDocument
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import DeleteOne, IndexModel, InsertOne, ReturnDocument, UpdateOne, WriteConcern
+from pymongo import DeleteOne, IndexModel, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
@@ -57,8 +57,6 @@ __all__ = [
 _DUPLICATE = 11000
 _ONE_ANSWER = 10_000
 """Documents of an answer at most. The default is 101, and each further answer is a round trip; 16 MB bound it anyway."""
-_FEW = 20
-"""Updates of a bulk that are written in one command, whatever the server does for each."""
 _FORBIDDEN = frozenset({13, 18, 8000})
 """Unauthorized, AuthenticationFailed, and what MongoDB Atlas answers instead."""
 _TOO_LARGE = frozenset({10334, 17280, 17419, 17420})
@@ -78,15 +76,6 @@ class Written(NamedTuple):
     modified: int
     upserted: frozenset[int]
     duplicates: dict[int, tuple[str, ...]]
-
-    def followed_by(self, other: "Written", begin: int) -> "Written":
-        """Both as one, where the other's places begin at `begin`."""
-        return Written(
-            self.matched + other.matched,
-            self.modified + other.modified,
-            self.upserted | {begin + place for place in other.upserted},
-            self.duplicates | {begin + place: fields for place, fields in other.duplicates.items()},
-        )
 
 
 class Mongo:
@@ -208,24 +197,9 @@ class Collection:
         """One bulk, on disk when this returns. Raises for everything but duplicate keys; others may have been done then."""
         if not operations:
             return Written(0, 0, frozenset(), {})
-        if ordered or len(operations) <= _FEW or not isinstance(operations[0], UpdateOne):
-            return await self._write(operations, ordered=ordered)
-        # A server may wait for its disk once for each update of a bulk. The journal is one file: when the last write is in it,
-        # those before are, so they only wait for their majority.
-        early = await self._write(operations[:-1], WriteConcern("majority"))
-        last = await self._write(operations[-1:])
-        return early.followed_by(last, len(operations) - 1)
-
-    async def _write(
-        self, operations: Sequence[Operation], concern: WriteConcern | None = None, *, ordered: bool = False
-    ) -> Written:
-        collection = self._collection()
-        if concern:
-            timeout = collection.write_concern.document.get("wtimeout")
-            collection = collection.with_options(write_concern=WriteConcern(**concern.document, wtimeout=timeout))
         async with self._errors(writing=True):
             try:
-                result = (await collection.bulk_write(operations, ordered=ordered)).bulk_api_result
+                result = (await self._collection().bulk_write(operations, ordered=ordered)).bulk_api_result
             except BulkWriteError as error:
                 if not _only_duplicates(error):
                     raise

@@ -161,18 +161,3 @@ async def test_a_bulk_tells_what_became_of_each(mongo_server: MongoServer, name:
     assert await things.write(changes) == (1, 1, frozenset({1}), {})
     assert await things.write(changes) == (2, 0, frozenset(), {})
     await mongo.close()
-
-
-async def test_a_large_bulk_tells_the_same(mongo_server: MongoServer, name: str) -> None:
-    mongo = Mongo(mongo_server.url, name, setting="store.url")
-    await mongo.open()
-    things = mongo.collection("things")
-    updates = [UpdateOne({"_id": n, "b": 0}, {"$set": {"a": n}}, upsert=True) for n in range(30)]
-    assert await things.write(updates[:29]) == (0, 0, frozenset(range(29)), {})
-    await things.write([UpdateOne({"_id": n}, {"$set": {"b": 1}}) for n in (3, 28, 29)])
-    told = await things.write([*updates[:29], InsertOne({"_id": 5})])
-    assert (told.matched, told.modified, told.upserted) == (27, 0, frozenset())
-    assert told.duplicates.keys() == {3, 28, 29}
-    told = await things.write([*updates, UpdateOne({"_id": 40}, {"$set": {"a": 1}}, upsert=True)])
-    assert (told.matched, told.upserted, told.duplicates.keys()) == (27, frozenset({29, 30}), {3, 28})
-    await mongo.close()
