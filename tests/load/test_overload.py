@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import pytest
@@ -174,7 +173,7 @@ async def test_five_times_what_it_takes_leaves_nine_tenths_of_the_peak(
             goodputs.append(await crowd.send(5 * at_once, 6.0))
         there = await stored(onethread)
         onethread.stop()
-    share = median(goodput / peak for goodput, peak in zip(goodputs, peaks, strict=True))
+    share = max(goodputs) / max(peaks)  # what else the machine does can only slow either down
     how = "" if polite else ", again at once when refused"
     kind = f"five times what it takes{how}: {share:.0%} of peak"
     report(
@@ -184,4 +183,4 @@ async def test_five_times_what_it_takes_leaves_nine_tenths_of_the_peak(
     )  # fmt: skip
     assert crowd.accepted <= there
     assert crowd.answers[503] > 0
-    assert share >= (0.9 if polite else 0.3), (share, peaks, goodputs, crowd.answers)
+    assert share >= 0.9, (share, peaks, goodputs, crowd.answers)
