@@ -42,7 +42,7 @@ ANSWERS = ["http.start:before", "http.start:after", "http.body:before", "http.bo
 """A webhook's answer, by its two messages."""
 BELOW = {
     "SQLite": [f"sqlite.{file}.commit:before" for file in ("log", "state", "conversations")],
-    "Kafka + MongoDB": [
+    "Kafka, MongoDB protocol": [
         *(f"kafka.{name}:{when}" for name in ("Produce", "OffsetCommit") for when in ("before", "sent", "after")),
         *(f"mongo.{name}:{when}" for name in ("insert", "update", "findAndModify") for when in ("before", "after")),
     ],

@@ -107,7 +107,7 @@ async def all_is_well(stage: Stage, play: Play, log: EventLog, store: Conversati
     report(
         Figures(
             "processes and servers killed at any moment", len(play.kills), len(accepted), len(counts), len(lost), len(found.ids) - len(counts),
-            (round(recovery, 2),), "Kafka + MongoDB" if stage.kafka else "SQLite", equal=found.hash == wanted.hash, peak=peak_memory(),
+            (round(recovery, 2),), "Kafka, MongoDB protocol" if stage.kafka else "SQLite", equal=found.hash == wanted.hash, peak=peak_memory(),
         )
     )  # fmt: skip
     assert accepted == [event.id for event in events]

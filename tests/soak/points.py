@@ -28,7 +28,7 @@ from onethread.testing.figures import peak_memory, report
 from onethread.testing.servers.kafka import KafkaServer
 from onethread.testing.servers.mongodb import MongoServer
 
-NAMES = {"sqlite": "SQLite", "kafka": "Kafka + MongoDB"}
+NAMES = {"sqlite": "SQLite", "kafka": "Kafka, MongoDB protocol"}
 SHARE_OF_MOMENTS = 0.35
 """Of the time, for further moments of the points; the rest is for pairs."""
 
