@@ -11,7 +11,7 @@ from im_ingest.connectors.telegram.connector import Telegram
 from onethread import envelope
 from onethread.connector import Connector, Polling
 from onethread.host.http import LentClient
-from onethread.host.pulling import cancelled
+from onethread.host.tasks import cancelled
 from onethread.log.port import TopicPartition
 from onethread.log.topics import MESSAGES, topics
 from onethread.testing.failpoints import FailPoints, pointed

@@ -28,10 +28,11 @@ from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
 from onethread.host.polling import PollingHost
 from onethread.host.problems import send_answer
-from onethread.host.pulling import PullHost, cancelled
+from onethread.host.pulling import PullHost
 from onethread.host.server import HttpServer
 from onethread.host.standing import Standing
 from onethread.host.stream import StreamHost
+from onethread.host.tasks import cancelled
 from onethread.host.wakes import Notes
 from onethread.host.webhook import WebhookApp
 from onethread.log.kafka import KafkaLog

@@ -35,9 +35,9 @@ from onethread.host.lent import Lender
 from onethread.host.parsing.pool import Parsers
 from onethread.host.parsing.worker import Budget
 from onethread.host.polling import PollingHost
-from onethread.host.pulling import cancelled
 from onethread.host.standing import Standing
 from onethread.host.stream import StreamHost
+from onethread.host.tasks import cancelled
 from onethread.host.wakes import Notes
 from onethread.host.webhook import WebhookApp
 from onethread.identity import canonicalised

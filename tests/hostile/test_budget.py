@@ -143,7 +143,7 @@ async def test_a_process_that_is_killed_from_outside_loses_nothing(kit: Kit, ing
         reading = asyncio.create_task(ingest(parsers).records(greedy(), page))
         for share in (5, 15, 25):  # the bytes of each record are kept as soon as it is normalised
             await until(lambda least=share: sum(1 for one in (tmp_path / "blobs").rglob("*") if one.is_file()) > least)
-            (pid,) = await until(lambda: parsers.pids)
+            pid, *_ = await until(lambda: parsers.pids)
             os.kill(pid, signal.SIGKILL)
         assert not reading.done()
         await reading

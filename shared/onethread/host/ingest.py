@@ -6,6 +6,7 @@
 acknowledged. Doing the same again makes no second event: ids are computed from what the provider sent.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from onethread.host.parsing.normalizing import Found, Over, Raised, Refused
 from onethread.host.parsing.pool import Parsed, Parsers
 from onethread.host.shrinking import fitted
 from onethread.host.stamping import proven, stamped
+from onethread.host.tasks import cancelled
 from onethread.log.drafts import MAX_RECORD_BYTES
 from onethread.log.port import Draft, EventLog
 from onethread.log.topics import DEAD_LETTERS, MESSAGES
@@ -57,6 +59,13 @@ class Stopped(Retryable):
     """`BUGS_IN_A_ROW` was reached. What came before the row is durable; the row is neither set aside nor passed over."""
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """What became of one record: events with their drafts, or a dead letter, or nothing."""
+
+    finished: Sequence[tuple[Event, Draft]] = ()
+    letter: DeadLetter | None = None
+
+
 class _Batch:
     """What one call gathers before it writes; `row`: bugs in a row so far."""
 
@@ -68,6 +77,16 @@ class _Batch:
         self.degraded = ""
         self.streak = streak
         self.row = streak.length if streak else 0
+
+    async def add(self, parts: Iterable[_Part | asyncio.Task[_Part]]) -> None:
+        """In order; waits for those that are not finished."""
+        for one in parts:
+            part = await one if isinstance(one, asyncio.Task) else one
+            for event, draft in part.finished:
+                self.events.append(event)
+                self.drafts.append(draft)
+            if part.letter is not None:
+                self.letters.append(part.letter)
 
 
 class Ingest:
@@ -127,14 +146,22 @@ class Ingest:
         return found
 
     async def _normalized(self, records: Sequence[tuple[Channel, Raw]], batch: _Batch) -> None:
+        """What becomes of each goes into the batch, in order. While blobs are written for one, the next are read."""
         asked = [(channel.connector, raw) for channel, raw in records]
-        async with aclosing(self._parsers.each(asked)) as outcomes:
-            place = 0
-            async for parsed in outcomes:
-                await self._parsed(*records[place], parsed, batch)
-                place += 1
+        parts: list[_Part | asyncio.Task[_Part]] = []
+        try:
+            async with aclosing(self._parsers.each(asked)) as outcomes:
+                async for parsed in outcomes:
+                    parts.append(await self._parsed(*records[len(parts)], parsed, batch))
+        except Stopped:
+            await batch.add(parts)
+            raise
+        else:
+            await batch.add(parts)
+        finally:
+            await cancelled([part for part in parts if isinstance(part, asyncio.Task)])
 
-    async def _parsed(self, channel: Channel, raw: Raw, parsed: Parsed, batch: _Batch) -> None:
+    async def _parsed(self, channel: Channel, raw: Raw, parsed: Parsed, batch: _Batch) -> _Part | asyncio.Task[_Part]:
         bug = parsed.instead_of or parsed.outcome
         if isinstance(bug, Raised):
             self._bug(channel, bug, batch)
@@ -142,16 +169,17 @@ class Ingest:
             batch.row = 0
         match parsed.outcome:
             case Found(events):
-                await self._finish(channel, raw, events, batch)
                 if parsed.instead_of is not None:
                     batch.excerpts.append(parsed.instead_of.cause)
+                work = self._finish(channel, raw, events)
+                return asyncio.create_task(work) if keeping.takes_blobs(raw, events) else await work
             case Refused(stage, detail):
-                batch.letters.append(await self._letter(channel, raw, stage, "poison", detail))
+                return await self._aside(channel, raw, stage, "poison", detail)
             case Raised():
-                batch.letters.append(await self._letter(channel, raw, "normalize", "bug", batch.degraded))
+                return await self._aside(channel, raw, "normalize", "bug", batch.degraded)
             case Over() as over:
                 detail = f"{self._parsers.why(over)}; if it is honest, give it more, then replay"
-                batch.letters.append(await self._letter(channel, raw, "normalize", "budget", detail))
+                return await self._aside(channel, raw, "normalize", "budget", detail)
 
     def _bug(self, channel: Channel, bug: Raised, batch: _Batch) -> None:
         batch.row += 1
@@ -164,19 +192,18 @@ class Ingest:
         _log.error("normalize raised what it should not", channel_id=channel.id, error=bug.kind, at=bug.at)
         batch.degraded = f"{bug.kind} in the connector's normalize; mend it, then replay its dead letters"
 
-    async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event], batch: _Batch) -> None:
+    async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event]) -> _Part:
         """All events of a record, or its dead letter: never some of them."""
         if not found:
-            return
+            return _Part()
         try:
             source = await keeping.source_of(raw, self._blobs)
-            finished = [await self._finished(event, channel, raw, source) for event in found]
+            return _Part([await self._finished(event, channel, raw, source) for event in found])
         except Poison as error:
-            batch.letters.append(await self._letter(channel, raw, "encode", "poison", str(error)))
-            return
-        for event, draft in finished:
-            batch.events.append(event)
-            batch.drafts.append(draft)
+            return await self._aside(channel, raw, "encode", "poison", str(error))
+
+    async def _aside(self, channel: Channel, raw: Raw, stage: str, reason: str, detail: str) -> _Part:
+        return _Part(letter=await self._letter(channel, raw, stage, reason, detail))
 
     async def _finished(self, event: Event, channel: Channel, raw: Raw, source: Source) -> tuple[Event, Draft]:
         try:

@@ -29,6 +29,7 @@ from onethread.errors import Misconfigured, Retryable
 from onethread.host.parsing.normalizing import Found, Outcome, Over, Raised, normalized
 from onethread.host.parsing.wire import Job, Recipe, recipe
 from onethread.host.parsing.worker import Budget, Died, Unmakeable, Worker
+from onethread.host.tasks import cancelled
 from onethread.logs import get_logger
 
 _log = get_logger(__name__)
@@ -87,19 +88,16 @@ class Parsers:
             await worker.end()
 
     async def each(self, asked: Sequence[tuple[Connector[Any], Raw]]) -> AsyncGenerator[Parsed, None]:
-        """`parsed` of all, in order; while the caller writes one down, a process reads the next. Close it when it is left."""
-        ahead: asyncio.Task[Parsed] | None = None
+        """`parsed` of all, in order; while the caller writes one down, the processes read the next. Close it when it is left."""
+        ahead: dict[int, asyncio.Task[Parsed]] = {}
         try:
-            for number, (connector, raw) in enumerate(asked, 1):
-                parsed = await (ahead or self.parsed(connector, raw))
-                ahead = None
-                if number < len(asked) and not self._is_read_here(asked[number][1]):
-                    ahead = asyncio.create_task(self.parsed(*asked[number]))
-                yield parsed
+            for number, one in enumerate(asked):
+                for later in range(number, min(number + 1 + self.budget.processes, len(asked))):
+                    if later not in ahead and not self._is_read_here(asked[later][1]):
+                        ahead[later] = asyncio.create_task(self.parsed(*asked[later]))
+                yield await (ahead.pop(number) if number in ahead else self.parsed(*one))
         finally:
-            if ahead is not None:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
+            await cancelled(ahead.values())
 
     async def parsed(self, connector: Connector[Any], raw: Raw) -> Parsed:
         """Normalise one record; where that fails for good, make the excerpt of it. Raises Retryable and Misconfigured."""
