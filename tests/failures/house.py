@@ -10,7 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -117,6 +117,7 @@ class Mailbox:
     def __init__(self, server: ImapServer, user: str) -> None:
         self.server, self.user = server, user
         self.folder = f"Inbound/{secrets.token_hex(6)}"
+        self._arrived = 0
         with self._client() as imap:
             imap.create_folder(self.folder)
 
@@ -125,17 +126,25 @@ class Mailbox:
         with self._client() as imap:
             for mail in mails:
                 imap.append(self.folder, mail, flags=tuple(flags), msg_time=at)
+                self._arrived += 1
 
     def pour(self, mails: Mapping[datetime, bytes]) -> None:
         """Many at once, each with its time of arrival."""
         for at, mail in mails.items():
             self.server.deliver(self.user, mail, self.folder, at=at.timestamp())
+            self._arrived += 1
+
+    @property
+    def holds_mail(self) -> bool:
+        """Whether anything came."""
+        return self._arrived > 0
 
     @property
     def last(self) -> int:
-        """UID of the newest mail."""
+        """UID of the newest mail; 0 where the server does not know yet of all that were poured into its folder."""
         with self._client() as imap:
-            return int(imap.folder_status(self.folder, ["UIDNEXT"])[b"UIDNEXT"]) - 1
+            status = imap.folder_status(self.folder, ["UIDNEXT", "MESSAGES"])
+        return int(status[b"UIDNEXT"]) - 1 if status[b"MESSAGES"] >= self._arrived else 0
 
     def flags(self) -> list[set[bytes]]:
         """Of each mail, the eldest first."""
@@ -207,8 +216,8 @@ class House:
     async def quiet(self) -> None:
         """Wait until every mail is read, and every event in the log is threaded."""
         for channel, mailbox in self.mailboxes.items():
-            last = await asyncio.to_thread(lambda box=mailbox: box.last)
-            if last:
+            if mailbox.holds_mail:
+                last = await until(partial(asyncio.to_thread, lambda box=mailbox: box.last), "the server has all mail")
                 await until(lambda c=channel, m=mailbox, n=last: self._has_read(c, m, n), "all mail is read")
         await until(self._caught_up, "the unifier has caught up")
 
