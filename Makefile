@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DATA ?= .onethread
 TESTS ?=
+MINUTES ?= 20
 
-.PHONY: help demo up test check bench fmt lock schemas clean
+.PHONY: help demo up test soak check bench fmt lock schemas clean
 
 help:  ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +33,9 @@ up: $(VENV)/.runtime  ## All services in one process; data in DATA (.onethread).
 
 test: $(VENV)/.dev  ## All tests, over every adapter. TESTS=path narrows; ONETHREAD_REQUIRE_BACKENDS=1 forbids skips.
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(TESTS)
+
+soak: $(VENV)/.dev  ## Processes, servers and links fail while messages flow, for MINUTES (20): one table of what was lost.
+	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
 
 check: $(VENV)/.dev  ## Format, lint, types, imports, schemas.
 	@$(BIN)/ruff format --check .

@@ -12,10 +12,11 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import api, growth, machine, mail_link, markdown, mime, report, unifier, webhook
+from bench import api, connect_sink, delay, growth, machine, mail_link, markdown, mime, report, unifier, webhook
 from bench.backends import Backends
 from bench.child import Failed
 from bench.comparing import Comparison, Plan, compare, steps
+from onethread.errors import OnethreadError
 
 
 class Bench(NamedTuple):
@@ -31,8 +32,10 @@ BENCHES: dict[str, Bench] = {
     "webhook": Bench(webhook.plans, 40, 15),
     "mail": Bench(mail_link.plans, 240, 30),
     "unifier": Bench(unifier.plans, 150, 60),
+    "sink": Bench(connect_sink.plans, 150, 70),
+    "delay": Bench(delay.plans, 170, 60),
     "api": Bench(api.plans, 40, 25),
-    "growth": Bench(growth.plans, 240, 30),
+    "growth": Bench(growth.plans, 240, 60),
 }
 
 
@@ -47,17 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in chosen.names if name not in BENCHES]:
         parser.error(f"there is no bench {unknown[0]}: there are {', '.join(BENCHES)}")
     load = machine.load()
-    try:
-        comparisons = [found for name in chosen.names or BENCHES for found in _run(name, quick=chosen.quick)]
-    except Failed as error:
-        Console(stderr=True).print(str(error), style="red", markup=False)
-        return 1
+    comparisons = [found for name in chosen.names or BENCHES for found in _run(name, quick=chosen.quick)]
     result = report.Report(machine.facts(), load, chosen.quick, tuple(comparisons))
     if chosen.json:
         sys.stdout.write(report.as_json(result) + "\n")
     else:
         report.show(result, Console(width=None if sys.stdout.isatty() else 120))
-    return 0
+    return int(any(one.failed for one in comparisons))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(name: str, *, quick: bool) -> list[Comparison]:
+    """All comparisons of a bench. One that fails says so, and the others go on: an unattended run is not lost for it."""
     with tempfile.TemporaryDirectory(prefix="onethread-bench-") as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
         console = Console(stderr=True)
@@ -80,11 +80,24 @@ def _run(name: str, *, quick: bool) -> list[Comparison]:
         progress = stack.enter_context(_progress(console))
         task = progress.add_task(f"{name}: starting", total=None)
         backends = stack.enter_context(Backends(folder))
+        try:
+            plans = bench.plans(backends, quick)
+        except (Failed, OnethreadError) as error:
+            return [_failed(Plan(name, "", ""), error, console)]
         found = []
-        for plan in bench.plans(backends, quick):
+        for plan in plans:
             progress.update(task, description=plan.name, completed=0, total=steps(plan))
-            found.append(compare(plan, folder / plan.name, lambda: progress.advance(task)))
+            try:
+                found.append(compare(plan, folder / plan.name, lambda: progress.advance(task)))
+            except Failed as error:
+                found.append(_failed(plan, error, console))
         return found
+
+
+def _failed(plan: Plan, error: Exception, console: Console) -> Comparison:
+    console.print(str(error), style="red", markup=False)
+    reason = f"It failed: {str(error).strip().splitlines()[-1]}"
+    return Comparison(plan.name, plan.title, plan.unit, missing=reason, failed=True)
 
 
 def _progress(console: Console) -> Progress:

@@ -18,7 +18,8 @@ from bench.contender import Contender, Ending, Sample
 from onethread import logs
 
 _ROUND, _END = "round", "end"
-_PATIENCE = 600.0  # seconds for one answer: a round takes a few, filling a store before the first one takes minutes
+_PATIENCE = 600.0  # seconds for one answer: filling a store before the first round takes minutes
+_LONGEST = 300.0  # seconds for what is timed; it takes a few
 
 
 class Failed(Exception):
@@ -95,10 +96,10 @@ async def _serve(contender: Contender, folder: Path, pipe: Connection) -> None:
             # In a thread: while the others have their turn, members of groups go on to say that they live.
             while (asked := await asyncio.to_thread(pipe.recv)) == _ROUND:
                 pipe.send(await _round(contender))
+            used = contender.program()  # before the program is ended
         finally:
             await contender.close()
         if asked == _END:
-            used = contender.program()
             pipe.send(Ending(used.peak_bytes if used else peak_memory(), contender.notes()))
     except EOFError:
         return  # the one who asks is gone
@@ -110,7 +111,8 @@ async def _round(contender: Contender) -> Sample:
     await contender.prepare()
     gc.collect()
     before, began = _cpu(contender), time.perf_counter()
-    units = await contender.run()
+    async with asyncio.timeout(_LONGEST):
+        units = await contender.run()
     wall, cpu = time.perf_counter() - began, _cpu(contender) - before
     await contender.check()
     each = contender.seconds()

@@ -77,7 +77,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The result of a plan."""
+    """The result of a plan. `failed`: it was begun, and `missing` says what went wrong."""
 
     name: str
     title: str
@@ -86,6 +86,7 @@ class Comparison(msgspec.Struct, frozen=True):
     counts: tuple[Counts, ...] = ()
     missing: str = ""
     measure: str = ""
+    failed: bool = False
 
 
 def compare(plan: Plan, folder: Path, step: Callable[[], None]) -> Comparison:

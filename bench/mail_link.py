@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import resource
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,13 @@ import msgspec
 from pydantic import SecretStr
 
 from bench.backends import Backends
+from bench.child import peak_memory
 from bench.comparing import Entrant, Goal, Plan
-from bench.contender import Contender, Incomplete, Notes
+from bench.contender import Contender, Incomplete, Notes, Usage
 from bench.mail_baseline import MBSYNC, FetchToMaildir, Mailbox, Mbsync
 from bench.mails import everyday
 from bench.mime import CORPUS
+from bench.program import usage
 from email_ingest.connectors.imap.connector import Imap
 from email_ingest.connectors.imap.settings import Settings
 from onethread.blobs import Blobs
@@ -24,6 +27,8 @@ from onethread.errors import Misconfigured
 from onethread.host.channel import Channel, Channels
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
+from onethread.host.parsing.pool import Parsers
+from onethread.host.parsing.worker import Budget
 from onethread.host.standing import Standing
 from onethread.host.stream import StreamHost
 from onethread.log.kafka import KafkaLog
@@ -57,9 +62,9 @@ class WatchedCursors(Cursors):
 
 
 class Ours(Contender):
-    """`StreamHost` with the IMAP connector in its default settings, each round as a new channel. A mail is a unit.
+    """`StreamHost` with the IMAP connector and parser processes in their default settings, each round as a new channel.
 
-    `bootstrap` "": the SQLite log.
+    A mail is a unit. `bootstrap` "": the SQLite log.
     """
 
     def __init__(self, name: str, mailbox: Mailbox, bootstrap: str = "") -> None:
@@ -74,7 +79,8 @@ class Ours(Contender):
             KafkaLog(self._bootstrap, client_id="bench") if self._bootstrap else SqliteLog(folder / "log.sqlite")
         )
         self._state = SqliteState(folder / "state.sqlite")
-        for part in (self._log, self._state):
+        self._parsers = Parsers(Budget())
+        for part in (self._log, self._state, self._parsers):
             await self._stack.enter_async_context(part)
         await self._log.apply(topics(partitions=4))
 
@@ -87,7 +93,7 @@ class Ours(Contender):
         self._round += 1
         self._ends = await self._log_ends(MESSAGES)
         blobs = Blobs((self._folder / f"blobs-{self._round}").as_uri())
-        ingest = Ingest(self._log, blobs, Channels([self._channel()]), OwnTokens([_KEY]))
+        ingest = Ingest(self._log, blobs, Channels([self._channel()]), OwnTokens([_KEY]), parsers=self._parsers)
         leases = Leases(self._state, f"bench.{self._round}")
         self._cursors = WatchedCursors(self._state)
         self._cursors.reached, self._cursors.last = asyncio.Event(), self._mailbox.mails
@@ -114,6 +120,13 @@ class Ours(Contender):
         self._kept = len(await self._uids())
         if aside or self._kept != self._mailbox.mails:
             raise Incomplete(f"{self._kept} of {self._mailbox.mails} mails are in the log, {aside} dead letters")
+
+    def program(self) -> Usage | None:
+        """See Contender: this process and its parsers, since they do a part of the work."""
+        mine = resource.getrusage(resource.RUSAGE_SELF)
+        parsers = [usage(pid) for pid in self._parsers.pids]
+        cpu = mine.ru_utime + mine.ru_stime + sum(one.cpu for one in parsers)
+        return Usage(cpu, peak_memory() + sum(one.peak_bytes for one in parsers))
 
     def notes(self) -> Notes:
         """How many mails were kept."""
@@ -177,7 +190,7 @@ def _filled(backends: Backends, mails: int) -> Mailbox:
 
 def _mails(number: int) -> list[bytes]:
     """Mails of everyday size and odd ones of the corpus in turns, each with a line of its own, as delivery adds one."""
-    usual: Sequence[bytes] = everyday()
+    usual: Sequence[bytes] = everyday((number + 1) // 2)
     odd = [path.read_bytes() for path in sorted(CORPUS.glob("*.eml"))]
     made = []
     for index in range(number):

@@ -42,10 +42,10 @@ Content-Language: en-GB
 """
 
 
-def everyday() -> tuple[bytes, ...]:
-    """Ten mails of 3 to 90 kB, always the same ones."""
+def everyday(mails: int = 10) -> tuple[bytes, ...]:
+    """Mails of 3 to 90 kB, no two alike; always the same ones, in the same order."""
     chance = random.Random(7)
-    return tuple(_mail(chance, number, file=number % 3 == 0) for number in range(10))
+    return tuple(_mail(chance, number, file=number % 3 == 0) for number in range(mails))
 
 
 def _mail(chance: random.Random, number: int, *, file: bool) -> bytes:
@@ -67,7 +67,7 @@ def _head(chance: random.Random, number: int) -> bytes:
         noise=base64.b64encode(chance.randbytes(30)).decode().replace("/", "a").replace("+", "b"),
         sender=Header("Mia Läng" if number % 2 else "Mia Lang").encode(),
         subject=Header(f"Re: Rückgabe {number}: kettle" if number % 2 else f"Re: Return {number}: kettle").encode(),
-        n=number,
+        n=number % 10,
     )
     return head.replace("\n", "\r\n").encode()
 

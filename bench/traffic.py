@@ -80,6 +80,6 @@ def message(customer: int, name: str, at: datetime) -> Event:
         channel_id="chn_acme",
         network=NETWORK,
         account=ACCOUNT,
-        ingested_at=at,
+        ingested_at=at + timedelta(milliseconds=200),
         source=Source(text=msgspec.json.encode(record).decode()),
     )

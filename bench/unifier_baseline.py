@@ -7,6 +7,7 @@ durable as ours. An entry's strand and number come from a dictionary, so that do
 import contextlib
 import sqlite3
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from unifier.store.mongo import MongoConversations
 from unifier.store.sqlite import schema
 from unifier.worker import BATCH
 
-_TOPIC = Topic("bench.messages", partitions=4, retention_hours=None)
+TOPIC = Topic("bench.messages", partitions=4, retention_hours=None)
 _INSERT = """INSERT OR IGNORE INTO entries (id, strand, seq, kind, at, target, home, moved_at, moved, body, source)
     VALUES (:id, :strand, :seq, :kind, :at, NULL, :strand, NULL, NULL, :body, :source)"""
 
@@ -88,7 +89,7 @@ class Baseline(Contender):
 
     async def prepare(self) -> None:
         """See Contender."""
-        await self._log.append(_TOPIC.name, self._traffic.drafts(self._round))
+        await self._log.append(TOPIC.name, self._traffic.drafts(self._round))
         self._round += 1
 
     async def check(self) -> None:
@@ -96,6 +97,9 @@ class Baseline(Contender):
         stored, lag = await self._state()
         if lag or stored != self._round * self._traffic.messages:
             raise Incomplete(f"{stored} of {self._round * self._traffic.messages} entries stored, lag {lag}")
+
+    def stored(self, ids: Collection[str]) -> None:
+        """These entries are durable from now on; told after each insert."""
 
     async def _start(self, folder: Path) -> None:
         raise NotImplementedError
@@ -112,8 +116,8 @@ class SqliteBaseline(Baseline):
 
     async def _start(self, folder: Path) -> None:
         self._log = await self._stack.enter_async_context(SqliteLog(folder / "log.sqlite"))
-        await self._log.apply([_TOPIC])
-        joined = self._log.join("baseline", [_TOPIC.name], "bench")
+        await self._log.apply([TOPIC])
+        joined = self._log.join("baseline", [TOPIC.name], "bench")
         self._reader: Reader = await self._stack.enter_async_context(joined)
         self._file = sqlite3.connect(folder / "entries.sqlite", isolation_level=None)
         self._stack.callback(self._file.close)
@@ -127,9 +131,11 @@ class SqliteBaseline(Baseline):
         done = 0
         while done < self._traffic.messages:
             records = await self._reader.poll(BATCH, 0.5)
+            rows = [self._row(record) for record in records]
             self._file.execute("BEGIN IMMEDIATE")
-            self._file.executemany(_INSERT, [self._row(record) for record in records])
+            self._file.executemany(_INSERT, rows)
             self._file.execute("COMMIT")
+            self.stored([row["id"] for row in rows])
             await self._reader.commit({record.place: record.offset + 1 for record in records})
             done += len(records)
         return done
@@ -154,7 +160,7 @@ class ServersBaseline(Baseline):
 
     async def _start(self, folder: Path) -> None:  # noqa: ARG002 -- its data is in the servers
         self._log = await self._stack.enter_async_context(KafkaLog(self._bootstrap, client_id="baseline"))
-        await self._log.apply([_TOPIC])
+        await self._log.apply([TOPIC])
         async with MongoConversations(self._url, self._database) as store:
             await store.create_indexes()
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self._url)
@@ -162,7 +168,7 @@ class ServersBaseline(Baseline):
         durably = WriteConcern("majority", j=True)
         self._collection = client[self._database].get_collection("entries", write_concern=durably)
         self._consumer = AIOKafkaConsumer(
-            _TOPIC.name,
+            TOPIC.name,
             bootstrap_servers=self._bootstrap,
             group_id=f"baseline.{self._database}",
             enable_auto_commit=False,
@@ -171,8 +177,10 @@ class ServersBaseline(Baseline):
         )
         await self._consumer.start()
         self._stack.push_async_callback(self._consumer.stop)
-        for place in self._consumer.assignment():
-            await self._consumer.position(place)  # or "latest" would be that of the first poll
+        # Or "latest" would be that of the first poll, or of a rebalance before the first commit.
+        await self._consumer.commit(
+            {place: await self._consumer.position(place) for place in self._consumer.assignment()}
+        )
 
     async def run(self) -> int:
         """See Contender. What was fetched ahead is fetched anew: reading is part of the work."""
@@ -184,6 +192,7 @@ class ServersBaseline(Baseline):
             documents = [self._document(record.value) for batch in found.values() for record in batch]
             if documents:
                 await self._collection.insert_many(documents, ordered=False)
+                self.stored([document["_id"] for document in documents])
                 await self._consumer.commit({place: batch[-1].offset + 1 for place, batch in found.items()})
             done += len(documents)
         return done

@@ -55,8 +55,9 @@ async def _import(ctx: Context, form: str, path: Path, channel_id: str) -> dict[
         fail(f"{channel_id} is no mail channel; there are: {mails}")
     total = sum(1 for _ in mails_of(form, path))
     counts = {"read": 0, "events": 0, "dead_letters": 0, "skipped": 0}
-    async with opened_log(ctx) as log, opened_state(ctx) as state:
-        ingest = Ingest(log, assembly.blob_store(ctx.settings), found, OwnTokens(assembly.master_keys(ctx.settings)))
+    parsers, tokens = assembly.parsers(ctx.settings), OwnTokens(assembly.master_keys(ctx.settings))
+    async with opened_log(ctx) as log, opened_state(ctx) as state, parsers:
+        ingest = Ingest(log, assembly.blob_store(ctx.settings), found, tokens, parsers=parsers)
         name = hashlib.sha256(f"{channel_id}\0{form}\0{path}".encode()).hexdigest()[:32]
         position = await _saved(state, name, total)
         counts["skipped"] = position

@@ -107,10 +107,12 @@ async def _replayed(ctx: Context, log: EventLog, letter: DeadLetter) -> str:
         return f"not sent: there is no channel {letter.channel_id}"
     if letter.stage == "unpack":
         return "not sent: a whole request that could not be read; the provider must send it again"
-    ingest = Ingest(log, assembly.blob_store(ctx.settings), found, OwnTokens(assembly.master_keys(ctx.settings)))
+    tokens = OwnTokens(assembly.master_keys(ctx.settings))
     raw = Raw(data, letter.form, letter.account, letter.about, letter.media_type or "application/json", letter.at)
     try:
-        outcome = await ingest.records(one, [raw])
+        async with assembly.parsers(ctx.settings) as parsers:
+            ingest = Ingest(log, assembly.blob_store(ctx.settings), found, tokens, parsers=parsers)
+            outcome = await ingest.records(one, [raw])
     except Poison as error:
         return f"set aside again: {error}"
     return f"set aside again as {outcome.dead_letters[0]}" if outcome.dead_letters else f"events: {len(outcome.events)}"

@@ -9,6 +9,7 @@ import typer
 
 from all_in_one.context import channels, connectors, fail, run
 from onethread import assembly, logs
+from onethread.host.lifecycle import gone_within
 from onethread.host.process import Process
 from onethread.settings import Settings
 from unifier import main as unifier
@@ -32,6 +33,7 @@ def everything(settings: Settings) -> Process:
 async def run_process(process: Process) -> None:
     """Run to the end; a process that did not end in good order says so by its status."""
     if not await process.run():
+        gone_within(2.0)
         fail("ended, and not in good order: see the log above", status=70)
 
 

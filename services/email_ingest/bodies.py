@@ -17,6 +17,7 @@ MAX_TEXT = 120_000
 MAX_HTML = 360_000
 MAX_DECODED = 1_500_000
 """Bytes of one text part that are read; a part over its bound is kept whole, as a file."""
+MAX_EXCERPT = 20_000
 MAX_FILENAME = 255
 
 _RENDERINGS = frozenset({"text/x-amp-html", "text/watch-html"})
@@ -27,6 +28,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"GIF89a", "image/gif"),
     (b"%PDF-", "application/pdf"),
 )
+_TAG = re.compile(r"<[^<>]*>")
+_GAP = re.compile(r"\n{3,}")
 _VAGUE = frozenset({"application/octet-stream", "application/x-unknown", "application/download", "text/plain"})
 
 
@@ -53,6 +56,39 @@ def read(root: Part, *, forward: bool = False) -> Content:
     segments = collector.walk(root)
     body = collector.body(segments, forward=forward)
     return Content(body, tuple(collector.attachments), collector.calendar, collector.protection, tuple(collector.notes))
+
+
+def beginning(raw: bytes, root: Part, because: str) -> Content:
+    """The first words of the mail `raw`, as they stand, and the whole of it as a file. None of the readers above is asked."""
+    leaf = _first_words(root)
+    text = ""
+    if leaf is not None:
+        text = clean(decode(leaf.content()[:MAX_EXCERPT], leaf.parameters.get("charset", b"").decode("latin-1")))
+        if leaf.media_type == "text/html":
+            text = html.unescape(_TAG.sub(" ", text))
+    whole = Attachment(
+        filename="original.eml",
+        media_type="message/rfc822",
+        size_bytes=len(raw),
+        content=raw,
+        description=because[:500],
+    )
+    body = Body(text=_GAP.sub("\n\n", clean(text)).strip(), truncated=True)
+    return Content(body, (whole,), "", "", (because,))
+
+
+def _first_words(root: Part) -> Part | None:
+    """The first part that is plain text, else the first that is HTML."""
+    found: Part | None = None
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        waiting.extend(reversed(part.children))
+        if part.media_type == "text/plain" and part.body.strip():
+            return part
+        if part.media_type == "text/html" and found is None:
+            found = part
+    return found
 
 
 class _Collector:
@@ -96,7 +132,7 @@ class _Collector:
             return [self.words(part, name)]
         if part.media_type in _RENDERINGS:
             return []
-        self.attach(part, disposition, name, related=related)
+        self.attach(part, part.content(), disposition, name, related=related)
         return []
 
     def _is_words(self, part: Part, disposition: str, name: str) -> bool:
@@ -112,7 +148,7 @@ class _Collector:
         is_html = part.media_type == "text/html"
         if len(content) > (MAX_HTML if is_html else MAX_TEXT):
             self.notes["a body over its bounds is kept whole as a file"] = None
-            self.attach(part, "attachment", name or ("body.html" if is_html else "body.txt"), related=False)
+            self.attach(part, content, "attachment", name or ("body.html" if is_html else "body.txt"), related=False)
         text = clean(decode(content[:MAX_DECODED], part.parameters.get("charset", b"").decode("latin-1")))
         if is_html:
             return Segment(None, text)
@@ -124,8 +160,7 @@ class _Collector:
             self.protection = self.protection or "signed"
         return Segment(text, None)
 
-    def attach(self, part: Part, disposition: str, name: str, *, related: bool) -> None:
-        content = part.content()
+    def attach(self, part: Part, content: bytes, disposition: str, name: str, *, related: bool) -> None:
         content_id = one_line(part.first("content-id").decode("latin-1")).strip("<> ")[:500]
         if part.media_type == "text/calendar":
             self.calendar = self.calendar or _calendar_method(part, content)
@@ -151,11 +186,16 @@ class _Collector:
         """The segments put together: one text, and one HTML if any of them is HTML."""
         quoted_from: int | None = None
         texts: list[str] = []
+        left = MAX_DECODED
         for segment in segments:
             if segment.text is not None and (segment.text.strip() or not segment.html):
                 texts.append(segment.text.strip("\n"))
                 continue
-            found = to_text(segment.html or "")
+            if left <= 0:  # a hundred bodies of a megabyte: what is shown is full long before
+                self.notes["more HTML than is read"] = None
+                continue
+            found = to_text((segment.html or "")[:left])
+            left -= len(segment.html or "")
             if found.quoted_from is not None and quoted_from is None:
                 quoted_from = sum(len(text) + 2 for text in texts) + found.quoted_from
             texts.append(found.text)

@@ -9,6 +9,8 @@ import re
 from typing import NamedTuple
 
 MAX_CHARACTERS = 2_000_000
+MAX_WORDS = 150_000
+"""Characters of text after which nothing more is read: whoever asks shows fewer."""
 MAX_QUOTE_DEPTH = 10
 
 _TAG_NAME = re.compile(r"/?([A-Za-z][A-Za-z0-9:-]{0,40})")
@@ -79,6 +81,7 @@ class _Converter:
         self.source = source
         self.lines: list[str] = []
         self.line: list[str] = []
+        self.size = 0
         self.depth = 0
         self.quoted_line: int | None = None
         self.naive = False
@@ -86,7 +89,7 @@ class _Converter:
 
     def run(self) -> Text:
         source, position = self.source, 0
-        while position < len(source):
+        while position < len(source) and self.size < MAX_WORDS:
             start = source.find("<", position)
             if start < 0:
                 start = len(source)
@@ -163,7 +166,9 @@ class _Converter:
 
     def words(self, text: str) -> None:
         if text:
-            self.line.append(_BLANKS.sub(" ", _ENTITY.sub(_character, text)))
+            shown = _BLANKS.sub(" ", _ENTITY.sub(_character, text))
+            self.size += len(shown.strip())
+            self.line.append(shown)
 
     def end_line(self, *, empty: bool = False) -> None:
         text = _BLANKS.sub(" ", "".join(self.line)).strip()

@@ -1,7 +1,8 @@
 """The bytes of a mail to events, once for all mail connectors. Pure: no I/O, clock or randomness. It knows no protocol.
 
-Every mail becomes an event, whatever is in it: parsed, or as an excerpt with `degraded` saying why. One mail may give several
-events only as a delivery report about several recipients.
+Every mail becomes an event, whatever is in it; what could not be read of it, `degraded` says. One mail may give several events
+only as a delivery report about several recipients. Where reading its bodies fails or costs too much, `excerpt` makes the same
+events, with the same ids, of its header and the beginning of its words.
 """
 
 import hashlib
@@ -17,11 +18,11 @@ from email_ingest.headers import date, identifier, identifiers, words
 from email_ingest.participants import Participants, party, tokens
 from email_ingest.parts import Part, parse
 from email_ingest.quotes import is_forward
-from onethread.event import Body, Event, MailFacts, Message, Party, Place, Receipt
+from onethread.event import Body, Event, MailFacts, Message, Place, Receipt
 from onethread.identity import canonical_email, digest
 
 MAX_SUBJECT = 1_000
-MAX_EXCERPT = 20_000
+MAX_LINES_READ = 2_000_000
 
 
 class Mailstore(msgspec.Struct, frozen=True):
@@ -52,22 +53,13 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 def events(raw: bytes, store: Mailstore, delivery: Delivery) -> tuple[Event, ...]:
-    """The events of one mail: its message, or its receipts. Never empty, never an exception."""
-    try:
-        return _Mail(raw, store, delivery).events()
-    except Exception as error:  # noqa: BLE001 -- a bug of ours must not lose a customer's mail: it is kept, and says so
-        return (_excerpt(raw, store, delivery, f"not parsed: {type(error).__name__}"),)
+    """The events of one mail: its message, or its receipts. Never empty."""
+    return _Mail(raw, store, delivery).events()
 
 
-def _excerpt(raw: bytes, store: Mailstore, delivery: Delivery, reason: str) -> Event:
-    """What can be said of bytes without parsing them."""
-    return Event(
-        digest("mail", hashlib.sha256(raw).hexdigest()),
-        Message(body=Body(text=clean(guess(raw[:MAX_EXCERPT]))), mail=MailFacts(), degraded=reason),
-        place=_place(store, delivery),
-        sender=Party(kind="anonymous"),
-        received_at=delivery.internal_date,
-    )
+def excerpt(raw: bytes, store: Mailstore, delivery: Delivery, because: str) -> tuple[Event, ...]:
+    """What `events` gives, without reading the bodies: the first words as they stand, and the mail itself as a file."""
+    return _Mail(raw, store, delivery).events(because)
 
 
 def _place(store: Mailstore, delivery: Delivery) -> Place:
@@ -86,14 +78,17 @@ class _Mail:
         self.people = Participants(self.root, store.canonical, self.verdict, sent=delivery.sent)
         self.subject = words(self.root.first("subject"))[:MAX_SUBJECT]
 
-    def events(self) -> tuple[Event, ...]:
+    def events(self, because: str = "") -> tuple[Event, ...]:
         found = () if self.people.outbound else reports.read(self.root)
-        return tuple(self._receipt(report) for report in found) or (self._message(),)
+        return tuple(self._receipt(report) for report in found) or (self._message(because),)
 
-    def _message(self) -> Event:
+    def _message(self, because: str) -> Event:
         root = self.root
         external_id, revision, aliases = self._ids()
-        content = bodies.read(root, forward=is_forward(self.subject))
+        if because:
+            content = bodies.beginning(self.raw, root, because)
+        else:
+            content = bodies.read(root, forward=is_forward(self.subject))
         self.notes.update(dict.fromkeys(content.notes))
         self._note_what_is_missing()
         people, recipients = self.people, self.people.recipients()
@@ -170,7 +165,7 @@ class _Mail:
         """The body. A mail whose parts gave no words, because they could not be read, shows an excerpt of its bytes."""
         language = one_line(guess(self.root.first("content-language")[:100])).partition(",")[0].strip()[:35]
         if not body.text and self.notes and not body.html:
-            body = msgspec.structs.replace(body, text=clean(guess(self._undivided()[:MAX_EXCERPT])).strip())
+            body = msgspec.structs.replace(body, text=clean(guess(self._undivided()[: bodies.MAX_EXCERPT])).strip())
         return msgspec.structs.replace(body, language=language, truncated=body.truncated or bool(self.delivery.cut))
 
     def _undivided(self) -> bytes:
@@ -195,8 +190,13 @@ class _Mail:
 
 
 def _body_digest(part: Part) -> str:
-    """A hash of what the parts hold, the same however a relay encoded them or wrote their boundaries."""
+    """A hash of what the parts hold, the same however a relay encoded them or wrote their boundaries.
+
+    Relays change the ends of lines, too. To undo that is work for each line, and is done for the first `MAX_LINES_READ` bytes
+    of texts; a text beyond is hashed as it stands.
+    """
     state = hashlib.sha256()
+    left = MAX_LINES_READ
     waiting = [part]
     while waiting:
         part = waiting.pop()
@@ -204,7 +204,9 @@ def _body_digest(part: Part) -> str:
             waiting.extend(reversed(part.children))
             continue
         content = part.content()
-        if part.main_type == "text":
+        if part.main_type == "text" and len(content) <= left:
+            left -= len(content)
             content = b"\n".join(line.rstrip() for line in content.splitlines()).strip()
-        state.update(len(content).to_bytes(8, "big") + content)
+        state.update(len(content).to_bytes(8, "big"))
+        state.update(content)
     return state.hexdigest()

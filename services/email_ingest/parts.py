@@ -6,13 +6,19 @@ beyond a bound stays in its parent as opaque bytes, and a note says so.
 """
 
 import binascii
+import io
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from email_ingest.headers import base64, parameters
 
 MAX_DEPTH = 30
 MAX_PARTS = 500
+MAX_SPLIT_BYTES = 250_000_000
+"""Bytes looked through for boundaries, over all levels of nesting; five levels of the largest mail that is fetched."""
+MAX_LINES = 1_000_000
+"""Lines of uuencode, which have 45 bytes each."""
 MAX_FIELDS = 1_000
 MAX_FIELD_BYTES = 64_000
 """One unfolded header; 500 recipients with their names fit."""
@@ -61,15 +67,15 @@ class Part(NamedTuple):
 
 
 def _uudecoded(body: bytes) -> bytes:
-    out = []
-    for line in body.splitlines():
+    out = io.BytesIO()
+    for line in islice(io.BytesIO(body), MAX_LINES):
         if line.startswith((b"begin ", b"end")):
             continue
         try:
-            out.append(binascii.a2b_uu(line))
+            out.write(binascii.a2b_uu(line))
         except binascii.Error:
             continue
-    return b"".join(out)
+    return out.getvalue()
 
 
 class Tree(NamedTuple):
@@ -93,6 +99,7 @@ class _Builder:
 
     def __init__(self) -> None:
         self.count = 0
+        self.split = 0
         self.notes: dict[str, None] = {}
 
     def part(self, data: bytes, depth: int, default: str) -> Part:
@@ -121,6 +128,10 @@ class _Builder:
             return []
         if depth >= MAX_DEPTH:
             self.notes[f"nested deeper than {MAX_DEPTH} parts"] = None
+            return []
+        self.split += len(part.body)
+        if self.split > MAX_SPLIT_BYTES:
+            self.notes["nested deeper than its size allows"] = None
             return []
         room = max(MAX_PARTS - self.count, 0)
         sections = _sections(part.body, boundary, room + 1) or _sections(part.content(), boundary, room + 1)

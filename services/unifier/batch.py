@@ -1,45 +1,70 @@
-"""One batch, step by step: look, home, elect, claim, insert, look again, link, settle, fold, publish.
+"""One batch, step by step: look, home, elect, claim, insert, look again, link, settle, publish, fold.
 
 Each worker writes first, then looks again: of two that write side by side, the later sees both. Every step is a constant
 number of round trips for the whole batch, and every step may be done twice. The commit is the caller's, and comes last.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from unifier.commands import PATIENCE, Commands
-from unifier.identity import identities, pairs
+from unifier.identity import pairs
+from unifier.memory import Memory
 from unifier.merging import Merging
-from unifier.model import ClockClaim, ClockId, Entry, Identity, LinkWish, Matched, Placement
-from unifier.people import Directory, People
+from unifier.model import Clock, ClockClaim, ClockId, Entry, LinkWish, Matched, Placement
+from unifier.people import Directory, everybody
 from unifier.publishing import Publisher
 from unifier.reading import Reading
+from unifier.second_look import around_all, wanted_links
 from unifier.settlement import Settlement
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands
-from unifier.threading import Decision, World, around, claimed_keys, clock_links, named_links, place, rule_of
+from unifier.threading import (
+    Decision,
+    World,
+    claimed_keys,
+    place,
+    rule_of,
+    strand_named_after,
+)
 
 
 class Batch:
-    """The steps of one batch over one store. `now`: ms. `patience`: seconds a command waits for the messages it names."""
+    """The steps of one batch over one store. `now`: ms. `patience`: seconds a command waits for the messages it names.
+
+    `memory`: what the worker remembers of its batches before this one.
+    """
 
     def __init__(
-        self, store: ConversationStore, publisher: Publisher, now: Callable[[], int], patience: float = PATIENCE
+        self,
+        store: ConversationStore,
+        publisher: Publisher,
+        now: Callable[[], int],
+        patience: float = PATIENCE,
+        memory: Memory | None = None,
     ) -> None:
         self._store = store
         self._now = now
-        self._people = Directory(store)
-        self._strands = Strands(store, publisher)
+        self._memory = memory or Memory()
+        self._people = Directory(store, self._memory)
+        self._strands = Strands(store, publisher, self._memory)
         self._settlement = Settlement(store, self._strands, now)
         self._merging = Merging(store, self._strands, self._settlement)
         self._commands = Commands(store, self._strands, self._merging, now, patience)
 
     async def apply(self, readings: Sequence[Reading]) -> None:
         """Thread the entries among the readings, relate the identities that they speak for, then obey the commands."""
+        try:
+            await self._apply(readings)
+        except BaseException:
+            self._memory.forget()
+            raise
+
+    async def _apply(self, readings: Sequence[Reading]) -> None:
         said = once([reading for reading in readings if reading.role in ("entry", "about")])
         facts = [reading for reading in readings if reading.role == "fact"]
         repeated = await self._thread(said) if said else set()
         if facts:
-            await self._store.claim({}, [], once_by_id(who for reading in facts for who in identities(reading)))
+            await self._store.claim({}, [], self._people.newcomers(facts))
             await self._people.note(facts, await self._people.of(facts))
         # Nothing tells whether a fact came before, so it counts as a repeat.
         repeats = [reading for reading in said if reading.id in repeated] + facts
@@ -62,25 +87,46 @@ class Batch:
         settled = await self._settlement.strands(seeds | redelivered) if seeds or redelivered else None
         touched = {decision.strand for decision in decisions} | (settled.nodes if settled else frozenset())
         await self._strands.need(touched)
-        await self._strands.fold(touched)
-        await self._strands.publish(touched)
+        if settled:
+            # Whoever reads that strands were joined is to find them so: here the heads come first.
+            await self._strands.fold(settled.nodes)
+            await self._strands.publish(settled.nodes)
+        await self._strands.publish_and_fold(touched, self._epoch)
         if settled:
             await self._merging.mark(settled.links)
-        return {decision.reading.id for decision in decisions if decision.stored}
+        stored = {decision.reading.id for decision in decisions if decision.stored}
+        self._memory.repeats = bool(stored)
+        return stored
 
     # --- the steps ---
 
     async def look(self, readings: Sequence[Reading]) -> World:
         """1. Own ids and named messages; own keys; own identity's hours. As old as it likes: it only proposes."""
+        remembered = {reading.id: home for reading in readings if (home := self._remembered(reading))}
+        clocks_of_old = {
+            reading.clock: Clock(remembered[reading.id])
+            for reading in readings
+            if reading.id in remembered and reading.clock
+        }
+        readings = [reading for reading in readings if reading.id not in remembered]
+        if not readings:
+            return World({}, {}, clocks_of_old)
         own = {reading.id for reading in readings}
         named = {naming.entry for reading in readings for naming in reading.named if naming.entry}
         keys = {naming.key for reading in readings for naming in (*reading.named, *reading.known_as)}
-        clocks = {bucket for reading in readings if reading.clock for bucket in around(reading.clock)}
-        return World(
-            await self._store.entries(own | named),
-            await self._store.keys(keys) if keys else {},
-            await self._store.clocks(clocks) if clocks else {},
-        )
+        clocks = {reading.clock for reading in readings if reading.clock}
+        found = await self._store.look(own | named, keys, clocks, ())
+        return World(found.entries, found.keys, clocks_of_old | found.clocks)
+
+    def _remembered(self, reading: Reading) -> str | None:
+        """The home of a message of a chat that goes on, if no look could say more than memory.
+
+        Its own id need not be looked for: the insert says if it is stored. By then its claims are made, so this holds only
+        where a copy makes the same claims: the time is the provider's, and not that at which we took the copy in.
+        """
+        event, clock = reading.event, reading.clock
+        goes_on = reading.free and event.place.kind == "direct" and not reading.named and not self._memory.repeats
+        return self._memory.homes.get(clock) if clock and goes_on and event.received_at != event.ingested_at else None
 
     async def elect(self, decisions: list[Decision], world: World) -> list[Decision]:
         """3. New strands only: claim the ballot, read it back; home is what it says."""
@@ -117,12 +163,14 @@ class Batch:
                 keys.setdefault(key, decision.strand)
             if reading.clock:
                 clocks.append(ClockClaim(reading.clock, decision.strand, reading.at, reading.free))
-        people = once_by_id(who for decision in decisions for who in identities(decision.reading))
-        await self._store.claim(keys, clocks, people)
+        await self._store.claim(keys, clocks, self._people.newcomers([decision.reading for decision in decisions]))
 
     async def insert(self, decisions: list[Decision], world: World) -> list[Decision]:
         """5. Append. Who finds its message stored takes that home and time; if it is another home, it claims with it."""
         new = [decision for decision in decisions if decision.stored is None]
+        self._strands.begin(
+            {one.strand for one in new if one.strand == strand_named_after(one.reading.id, one.reading.at)}
+        )
         found = await self._strands.append([self._entry(decision) for decision in new])
         if not found:
             return decisions
@@ -135,17 +183,22 @@ class Batch:
     async def look_again(self, decisions: Sequence[Decision]) -> list[LinkWish]:
         """6. After the writes: keys, hours, named messages, also of the customers' other identities; what lies beside home."""
         readings = [decision.reading for decision in decisions]
-        # Read after the claims, never before: a merge looks at keys after customers.
-        people = await self._people.of(readings)
-        await self._people.note(readings, people)
         wanted = {naming.entry for reading in readings for naming in reading.named if naming.entry}
-        keys = {key for reading in readings for key in keys_around(reading, people)}
-        clocks = {bucket for reading in readings for bucket in clocks_around(reading, people)}
-        fresh = World(
-            await self._store.entries(wanted) if wanted else {},
-            await self._store.keys(keys) if keys else {},
-            await self._store.clocks(clocks) if clocks else {},
-        )
+        ids = everybody(readings)
+        keys, clocks = around_all(readings, self._people.remembered(ids))
+        # Revisions too are read after the claims, never before: a merge raises them, and then looks at keys.
+        found = await self._store.look(wanted, keys, clocks, ids)
+        people = await self._people.of(readings, found.revisions)
+        fresh = World(found.entries, found.keys, found.clocks)
+        keys_now, clocks_now = around_all(readings, people)
+        if keys_now - keys or clocks_now - clocks:
+            more = await self._store.look((), keys_now - keys, clocks_now - clocks, ())
+            fresh = World(found.entries, found.keys | more.keys, found.clocks | more.clocks)
+        await self._people.note(readings, people)
+        for clock, one in fresh.clocks.items():
+            if one.strand:
+                self._memory.homes.put(clock, one.strand)
+        self._epoch = found.epoch
         wishes = (wish for decision in decisions for wish in wanted_links(decision, fresh, people))
         return list({(wish.id, wish.evidence.key): wish for wish in wishes}.values())
 
@@ -201,37 +254,6 @@ def _stored(decision: Decision, entry: Entry) -> Decision:
     )
 
 
-def wanted_links(decision: Decision, fresh: World, people: People) -> Iterator[LinkWish]:
-    """Every link that one message asks for, seen from its home."""
-    reading = decision.reading
-    yield from named_links(reading, decision.strand, fresh)
-    yield from clock_links(reading, decision.strand, fresh.clocks, people.others.get(reading.own, ()))
-    for party in reading.parties:
-        for other in people.others.get(party, ()):
-            yield from Merging.shared_keys(_mail_keys(reading, party), party, other, fresh.keys, reading)
-
-
-def _mail_keys(reading: Reading, party: str) -> list[str]:
-    return [key for key in reading.claims if key.startswith(f"{party}/mid/")]
-
-
-def keys_around(reading: Reading, people: People) -> Iterator[str]:
-    """Every key that `wanted_links` looks at: its own, and the same of its customer's other identities."""
-    yield from (naming.key for naming in (*reading.named, *reading.known_as))
-    for party in reading.parties:
-        for key in _mail_keys(reading, party):
-            yield key
-            yield from (key.replace(party, other, 1) for other in people.others.get(party, ()))
-    yield from (key for key in reading.claims if "/mid/" not in key)
-
-
-def clocks_around(reading: Reading, people: People) -> Iterator[ClockId]:
-    """Every clock that `wanted_links` looks at."""
-    if reading.clock:
-        for owner in (reading.own, *people.others.get(reading.own, ())):
-            yield from around(reading.clock._replace(owner=owner))
-
-
 def _all_pairs(readings: Iterable[Reading]) -> list[LinkWish]:
     return [pair for reading in readings for pair in pairs(reading)]
 
@@ -241,12 +263,4 @@ def once(readings: Iterable[Reading]) -> list[Reading]:
     first: dict[str, Reading] = {}
     for reading in readings:
         first.setdefault(reading.id, reading)
-    return list(first.values())
-
-
-def once_by_id(people: Iterable[Identity]) -> list[Identity]:
-    """Each identity once, as its first mention has it."""
-    first: dict[str, Identity] = {}
-    for person in people:
-        first.setdefault(person.id, person)
     return list(first.values())

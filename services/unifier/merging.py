@@ -6,12 +6,12 @@ claims its keys before it reads the customer. So of a merge and a message that r
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from unifier.model import Clock, ClockId, Evidence, Identity, Link, LinkWish, Opinion
+from unifier.model import Clock, ClockId, Evidence, Identity, Link, LinkWish, Opinion, around
 from unifier.reading import Reading
 from unifier.settlement import Settlement
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands
-from unifier.threading import around, near, wish
+from unifier.threading import near, wish
 
 WALK = 500
 """Keys compared at a time."""
@@ -63,6 +63,8 @@ class Merging:
     async def resettle(self, seeds: Collection[str]) -> None:
         """Customers, then every strand link that rests on one of these identities."""
         settled, people = await self._settlement.identities(seeds)
+        # Whoever remembers them asks again from here on; who had asked before has made its claims, and meets the comparison.
+        await self._store.revise(settled.nodes)
         wishes = await self.compare(people)
         if wishes:
             await self._store.wish(wishes)
@@ -129,9 +131,7 @@ class Merging:
         after: ClockId | None = None
         while page := await self._store.owned_clocks(walked, after, WALK):
             after = page[-1][0]
-            wanted = {
-                bucket for clock_id, _ in page for other in others for bucket in around(clock_id._replace(owner=other))
-            }
+            wanted = {clock_id._replace(owner=other) for clock_id, _ in page for other in others}
             theirs = await self._store.clocks(wanted)
             found += near_pairs(page, theirs)
         return found

@@ -130,6 +130,12 @@ class ClockId(NamedTuple):
     grouping: Literal["episodes", "threads"] = "episodes"
 
 
+def around(clock: ClockId) -> tuple[ClockId, ClockId, ClockId]:
+    """The buckets whose messages may be within the window of one in this bucket."""
+    owner, window, bucket, grouping = clock
+    return (ClockId(owner, window, bucket - 1, grouping), clock, ClockId(owner, window, bucket + 1, grouping))
+
+
 class Span(msgspec.Struct, frozen=True):
     """From the earliest to the latest time seen."""
 

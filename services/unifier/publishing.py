@@ -79,17 +79,28 @@ class Publisher:
         self._log = log
 
     async def publish(self, heads: Iterable[Head], known: Mapping[str, list[Entry]]) -> None:
-        """Publish each head's strand to its `through`; `known`: the newest entries of a strand, as far as memory has them."""
+        """Publish each head's strand to its `through`, and remember that in the store."""
+        behind = await self.tell(heads, known)
+        if behind:
+            await self._store.published({head.id: head.through for head in behind})
+
+    async def tell(
+        self, heads: Iterable[Head], known: Mapping[str, list[Entry]], epoch: int | None = None
+    ) -> list[Head]:
+        """Publish each head's strand to its `through`; returns those that were behind: confirmed, and the store not told yet.
+
+        `known`: the newest entries of a strand, as far as memory has them. `epoch`: the store's, if it was read just now.
+        """
         behind = [head for head in heads if head.published < head.through]
         if not behind:
-            return
-        epoch = await self._store.epoch()
+            return []
+        epoch = epoch or await self._store.epoch()
         drafts: list[Draft] = []
         for head in behind:
             entries = await self._entries(head, known.get(head.id, []))
             drafts += [draft(epoch, head.root, entry) for entry in entries]
         await self._log.append(CONVERSATIONS, drafts)
-        await self._store.published({head.id: head.through for head in behind})
+        return behind
 
     async def _entries(self, head: Head, known: list[Entry]) -> list[Entry]:
         wanted = {entry.seq: entry for entry in known if head.published < entry.seq <= head.through}

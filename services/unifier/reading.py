@@ -8,6 +8,7 @@ The names of key documents are made here and nowhere else:
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from onethread.envelope import event_id
@@ -145,8 +146,13 @@ def customer_party(event: Event) -> Party:
 
 
 def identity_of(tenant: str, claim: Claim) -> str:
-    """The scoped identity id of a claim."""
-    return scoped(tenant, identity_id(tenant, claim))
+    """The scoped identity id of a claim. Whoever writes once writes again, and is in many places of one event."""
+    return _identity_of(tenant, claim.type, claim.value, claim.scope, claim.canonical)
+
+
+@lru_cache(maxsize=20_000)
+def _identity_of(tenant: str, kind: str, value: str, scope: str, canonical: str) -> str:
+    return scoped(tenant, identity_id(tenant, Claim(kind, value, scope, canonical=canonical)))
 
 
 def _identity(tenant: str, party: Party) -> str:

@@ -41,7 +41,8 @@ class Settlement:
             want = roots(sorted(known), inside, lambda _a, _b: True, ages.__getitem__)
             wrong = {node: root for node, root in want.items() if people[node].customer != root}
             if not wrong:
-                return Settled(frozenset(known), tuple(links)), people
+                # A link whose end is not there yet (links of a later backup than identities) is not settled by this.
+                return Settled(frozenset(known), tuple(inside)), people
             await self._store.set_customers(wrong)
 
     async def strands(self, seeds: Collection[str]) -> Settled:

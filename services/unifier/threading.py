@@ -19,6 +19,7 @@ from unifier.model import (
     Matched,
     Placement,
     Span,
+    around,
     tenant_of,
 )
 from unifier.policy import Grouping
@@ -84,11 +85,6 @@ def claimed_keys(reading: Reading, world: World) -> list[str]:
     """Its own keys, and the ids it names whose messages are not stored yet."""
     unseen = (n.key for n in reading.named if n.entry and n.entry not in world.entries and n.entry not in world.homes)
     return list(dict.fromkeys((*reading.claims, *unseen)))
-
-
-def around(clock: ClockId) -> tuple[ClockId, ClockId, ClockId]:
-    """The buckets whose messages may be within the window of one in this bucket."""
-    return (clock._replace(bucket=clock.bucket - 1), clock, clock._replace(bucket=clock.bucket + 1))
 
 
 # --- home ----------------------------------------------------------------------------------------------------------
@@ -228,7 +224,7 @@ def clock_links(
         yield wish(home, mine.strand, _idle(reading, ()))
     for owner in (reading.own, *others):
         needs = () if owner == reading.own else tuple(sorted((reading.own, owner)))
-        for bucket in around(here._replace(owner=owner)):
+        for bucket in around(here._replace(owner=owner) if needs else here):
             there = (bucket.bucket, clocks.get(bucket, Clock()))
             for found in near((here.bucket, mine), there, here.window, here.grouping):
                 yield wish(found.one, found.other, _idle(reading, needs, counts=found.counts))

@@ -21,6 +21,7 @@ from onethread.state.port import StateStore
 from unifier.batch import Batch
 from unifier.halting import LIMIT, Failure, Halts, Rows, Verdict
 from unifier.isolating import Isolation, Run
+from unifier.memory import Memory
 from unifier.policy import Policies
 from unifier.publishing import Publisher
 from unifier.reading import Reading, moment, read
@@ -65,6 +66,7 @@ class Worker:
         self._batch = batch
         self._blobs = blobs
         self._publisher = Publisher(store, log)
+        self._memory = Memory()
         self._rows = Rows(row_limit)
         self._halts = Halts(state, MESSAGES)
         self._reader: Reader | None = None
@@ -203,7 +205,7 @@ class Worker:
         )
 
     async def _thread(self, readings: list[Reading]) -> None:
-        await Batch(self._store, self._publisher, self._now).apply(readings)
+        await Batch(self._store, self._publisher, self._now, memory=self._memory).apply(readings)
 
 
 def _cloud_event(record: Record) -> dict[str, str]:

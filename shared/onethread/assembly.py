@@ -13,6 +13,8 @@ from onethread.blobs import Blobs
 from onethread.connector import Connector
 from onethread.errors import Misconfigured
 from onethread.host.channel import Channel, Channels
+from onethread.host.parsing.pool import Parsers
+from onethread.host.parsing.worker import Budget
 from onethread.log.port import EventLog
 from onethread.settings import ChannelSettings, Settings, validated
 from onethread.state.port import StateStore
@@ -95,6 +97,12 @@ def master_keys(settings: Settings) -> tuple[SecretStr, ...]:
         out.flush()
         os.fsync(out.fileno())
     return (SecretStr(key),)
+
+
+def parsers(settings: Settings) -> Parsers:
+    """The parser processes, none of them started yet."""
+    given = settings.parsing
+    return Parsers(Budget(given.seconds, given.megabytes, given.processes))
 
 
 def channels(settings: Settings, connectors: Mapping[str, type[Connector[Any]]]) -> Channels:

@@ -45,6 +45,7 @@ class Blobs:
         parts = urlsplit(url)
         self._shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        self._lasting: set[Path] = set()  # folders whose own names have been synced: some 66,000 at most
         try:
             if self._folder is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ class Blobs:
             if not await self._present(sha256):
                 await obstore.put_async(self._store, _key(sha256), data)
                 if self._folder is not None:
-                    await asyncio.to_thread(_sync, self._folder / _key(sha256))
+                    await asyncio.to_thread(self._sync, self._folder / _key(sha256))
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
         return sha256
@@ -92,6 +93,23 @@ class Blobs:
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
 
+    async def answers(self) -> None:
+        """Returns when the store answers."""
+        try:
+            await self._present("0" * 64)
+        except (theirs.BaseError, OSError) as error:
+            raise self._translated(error) from error
+
+    def _sync(self, path: Path) -> None:
+        """Make file and name survive a power cut: what refers to the blob is acknowledged next."""
+        _fsync(path)
+        _fsync(path.parent)
+        for folder in (path.parent, path.parent.parent):
+            if folder in self._lasting:
+                return
+            _fsync(folder.parent)
+            self._lasting.add(folder)
+
     async def _present(self, sha256: str) -> bool:
         with suppress(FileNotFoundError):
             await obstore.head_async(self._store, _key(sha256))
@@ -117,14 +135,12 @@ def _key(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
 
-def _sync(path: Path) -> None:
-    """Make file and name survive a power cut: what refers to the blob is acknowledged next."""
-    for each in (path, path.parent, path.parent.parent, path.parent.parent.parent):
-        descriptor = os.open(each, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _first_line(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from onethread.errors import Misconfigured, Poison, Rejected, Retryable, Unautho
 from onethread.event import Attachment, Body, Event, Party
 
 __all__ = [
-    "Answer", "Checks", "Connector", "DeepLinks", "Downloads", "Host", "Keys", "Lookups", "Media", "Misconfigured", "Mounted",
+    "Answer", "Checks", "Connector", "DeepLinks", "Downloads", "Excerpts", "Host", "Keys", "Lookups", "Media", "Misconfigured", "Mounted",
     "Outbound", "Page", "Poison", "Polling", "Raw", "Rejected", "Request", "Retryable", "Sends", "Sent", "Step", "Stream",
     "Subscribes", "Token", "Unauthorised", "Wake", "WebSocket", "Webhook", "fingerprint", "signed", "utc",
 ]  # fmt: skip
@@ -203,7 +203,10 @@ class Connector(ABC, Generic[S]):
 
     @abstractmethod
     def normalize(self, raw: Raw) -> Iterable[Event]:
-        """The events of one record. Pure, and reads no secret. msgspec and Unicode errors count as Poison."""
+        """The events of one record. Pure, and reads no secret. msgspec and Unicode errors count as Poison.
+
+        It may run in a process of its own, where the connector was made again, of settings whose secrets are placeholders.
+        """
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(account={self.account!r})"
@@ -296,6 +299,14 @@ class Downloads(ABC):
     @abstractmethod
     async def download(self, host: Host, locator: str) -> Media:
         """What to GET for a locator."""
+
+
+class Excerpts(ABC):
+    """What takes too much to read is shown all the same, as its beginning. Without it, such a record is a dead letter."""
+
+    @abstractmethod
+    def excerpt(self, raw: Raw, because: str) -> Iterable[Event]:
+        """The events of `normalize`, with the same ids, at a small price: `degraded` says `because`. Pure, never empty."""
 
 
 class Lookups(ABC):

@@ -86,6 +86,15 @@ TOKENS_REFUSED = Counter(
     "onethread_tokens_refused_total", "Strings in tokens that are not ours, or expired.", "channel_id"
 )
 TRUNCATED = Counter("onethread_events_truncated_total", "Events cut to the log's record limit.", "channel_id")
+DEGRADED = Counter(
+    "onethread_excerpts_total",
+    "Messages stored as an excerpt, confirmed by the log, by cause (time, memory, crash, or bug).",
+    "channel_id",
+    "cause",
+)
+PARSERS_ENDED = Counter(
+    "onethread_parsers_ended_total", "Parser processes that were ended or died at a record, by cause.", "cause"
+)
 HOOKS = Counter(
     "onethread_webhook_requests_total", "Requests at the entrance, by answered status.", "channel_id", "status"
 )

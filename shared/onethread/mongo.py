@@ -11,9 +11,10 @@ that still speaks it cannot change what they mean.
 """
 
 import asyncio
+import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple, TypeAlias
 
 from bson.errors import InvalidDocument
@@ -54,6 +55,8 @@ __all__ = [
 ]
 
 _DUPLICATE = 11000
+_ONE_ANSWER = 10_000
+"""Documents of an answer at most. The default is 101, and each further answer is a round trip; 16 MB bound it anyway."""
 _FORBIDDEN = frozenset({13, 18, 8000})
 """Unauthorized, AuthenticationFailed, and what MongoDB Atlas answers instead."""
 _TOO_LARGE = frozenset({10334, 17280, 17419, 17420})
@@ -65,11 +68,12 @@ _LATER = frozenset({6, 7, 50, 63, 64, 89, 91, 189, 262, 365, 9001, 10058, 10107,
 class Written(NamedTuple):
     """What became of a bulk.
 
-    `matched`: how many updates found their document. `upserted`: places of those that made one. `duplicates`: places of those
+    `matched`: how many updates found their document; `modified`: how many changed it. `upserted`: places of those that made one. `duplicates`: places of those
     refused by a unique index, with its fields; an ordered bulk has one at most, and has tried nothing behind it.
     """
 
     matched: int
+    modified: int
     upserted: frozenset[int]
     duplicates: dict[int, tuple[str, ...]]
 
@@ -109,10 +113,22 @@ class Mongo:
         self._client = client
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; who hangs while they are told goodbye is left alone after half the deadline."""
         client, self._client = self._client, None
-        if client is not None:
+        if client is None:
+            return
+        # The driver tells the server that its sessions end, and waits for it: not in the event loop.
+        loop, closed = asyncio.get_running_loop(), asyncio.Event()
+
+        def close() -> None:
             client.close()
+            with suppress(RuntimeError):  # a loop that is closed by now waits for nobody
+                loop.call_soon_threadsafe(closed.set)
+
+        threading.Thread(target=close, name="mongodb closes", daemon=True).start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline / 2):
+                await closed.wait()
 
     def collection(self, name: str) -> "Collection":
         """A collection, usable once `open` has returned."""
@@ -155,7 +171,7 @@ class Collection:
     ) -> list[Document]:
         """Documents; `limit` 0: all."""
         async with self._errors(writing=False):
-            cursor = self._collection().find(where, fields, sort=sort, limit=limit)
+            cursor = self._collection().find(where, fields, sort=sort, limit=limit, batch_size=_ONE_ANSWER)
             found: list[Document] = await cursor.to_list(None)
             return found
 
@@ -178,9 +194,9 @@ class Collection:
             return changed
 
     async def write(self, operations: Sequence[Operation], *, ordered: bool = False) -> Written:
-        """One bulk. Raises for everything but duplicate keys; other operations may have been done then."""
+        """One bulk, on disk when this returns. Raises for everything but duplicate keys; others may have been done then."""
         if not operations:
-            return Written(0, frozenset(), {})
+            return Written(0, 0, frozenset(), {})
         async with self._errors(writing=True):
             try:
                 result = (await self._collection().bulk_write(operations, ordered=ordered)).bulk_api_result
@@ -190,7 +206,7 @@ class Collection:
                 result = error.details
         duplicates = {one["index"]: tuple(one["keyPattern"]) for one in result["writeErrors"]}
         upserted = frozenset(one["index"] for one in result["upserted"])
-        return Written(result["nMatched"], upserted, duplicates)
+        return Written(result["nMatched"], result["nModified"], upserted, duplicates)
 
     async def index_names(self) -> set[str]:
         """Names of the indexes that exist."""

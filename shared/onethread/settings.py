@@ -86,6 +86,9 @@ class HttpSettings(_Part):
     )
     max_body_bytes: int = Field(default=3 * 1024 * 1024, ge=1024, description="Largest webhook body.")
     max_waiting: int = Field(default=512, ge=1, description="Webhooks in work at once; beyond it the answer is 503.")
+    max_waiting_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024 * 1024, description="Memory that they take at most; beyond it, too."
+    )
 
 
 class UnifierSettings(_Part):
@@ -94,6 +97,18 @@ class UnifierSettings(_Part):
     halt_after: int = Field(
         default=20, ge=1, description="So many records in a row that cannot be processed halt their partition."
     )
+
+
+class ParsingSettings(_Part):
+    """What one record of a stranger may take, before it is stored as an excerpt instead."""
+
+    seconds: float = Field(
+        default=2.0, gt=0, le=60, description="Of a processor; three times that on the clock. For one record."
+    )
+    megabytes: int = Field(
+        default=256, ge=96, description="Memory of a parser process, in MiB; a mail takes up to four times its size."
+    )
+    processes: int = Field(default=2, ge=1, le=64, description="Parser processes at most; started when needed.")
 
 
 class GroupingSettings(_Part):
@@ -153,6 +168,7 @@ class Settings(_Part):
     blobs: BlobSettings = Field(default_factory=BlobSettings, description="Attachments.")
     http: HttpSettings = Field(default_factory=HttpSettings, description="The entrance.")
     unifier: UnifierSettings = Field(default_factory=UnifierSettings, description="The unifier.")
+    parsing: ParsingSettings = Field(default_factory=ParsingSettings, description="What a record may take.")
     keys: tuple[SecretStr, ...] = Field(
         default=(),
         description="Master keys, 32 characters or more, newest first: they encrypt tokens and sign deep links. "

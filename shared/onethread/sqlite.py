@@ -281,7 +281,10 @@ _TRANSLATIONS: dict[int, tuple[type[OnethreadError], str]] = {
     sqlite3.SQLITE_BUSY: (Retryable, "is locked by another process; nothing was written"),
     sqlite3.SQLITE_LOCKED: (Retryable, "is locked by another process; nothing was written"),
     sqlite3.SQLITE_FULL: (Retryable, "is on a full disk; nothing was written. Free space on it"),
-    sqlite3.SQLITE_IOERR: (Unconfirmed, "is on a disk that fails; what was given may have been written"),
+    sqlite3.SQLITE_IOERR: (
+        Unconfirmed,
+        "is on a disk that fails; what was given may have been written. Look at the disk: its health, its quota",
+    ),
     sqlite3.SQLITE_CANTOPEN: (Retryable, "cannot be opened: check the setting and the rights of the folder"),
     sqlite3.SQLITE_READONLY: (Retryable, "cannot be written: check the rights of file and folder"),
     sqlite3.SQLITE_PERM: (Retryable, "may not be opened: check the rights of file and folder"),

@@ -125,12 +125,13 @@ async def test_a_killed_members_partitions_pass_on_when_its_lease_ends(path: Pat
 
 
 async def test_a_member_that_was_silent_for_too_long_joins_again_and_cannot_commit_before(path: Path) -> None:
-    now = time.time()
-    async with SqliteLog(path, clock=lambda: now) as one, SqliteLog(path, clock=lambda: now + 60) as later:
+    now = [time.time()]
+    async with SqliteLog(path, clock=lambda: now[0]) as one, SqliteLog(path, clock=lambda: now[0]) as later:
         topic = await fresh(one, partitions=2)
         await one.append(topic, drafts_of(range(10)))
         async with one.join("group", [topic], "a") as silent:
             found = await read(silent, 10)
+            now[0] += 60
             async with later.join("group", [topic], "b") as other:
                 assert len(other.assignment) == 2
                 with pytest.raises(Conflict):

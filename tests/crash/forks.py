@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+from crash.entrances import receive
 from crash.ports import PORTS, Port
 from crash.shop import Polled, Streamed
 from crash.telling import Telling, new_client, tell
@@ -44,7 +45,7 @@ def copy(telling: Telling, out: int, client: LentClient) -> None:
         watch_mongo(points)
     else:
         watch_sqlite(points)
-    asyncio.run(tell(telling, points, lambda line: said(out, line), client))
+    asyncio.run((receive if telling.entrance else tell)(telling, points, lambda line: said(out, line), client))
     (Path(telling.folder) / "trace").write_bytes(msgspec.json.encode(points.trace))
 
 

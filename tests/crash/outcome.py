@@ -5,15 +5,16 @@ import hashlib
 from collections.abc import Iterable
 
 import msgspec
-from crash.shop import expected
-from grouping.invariants import Feed, without_progress
+from crash.shop import POLICIES, expected
+from grouping.invariants import Feed
 
 from onethread import dead_letters
+from onethread.event import Message
 from onethread.identity import digest
 from onethread.log.port import EventLog
-from unifier.folding import fold
 from unifier.model import Entry, Head, HeadFilter, scoped
 from unifier.store.port import ConversationStore
+from unifier.verify.verification import check
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -51,8 +52,15 @@ async def outcome(tenant: str, log: EventLog, store: ConversationStore, feed: Fe
         + tuple(sorted(stored - wanted)),
         stored=len(stored & wanted),
         hash=await _hash(tenant, log, store, heads, said),
-        wrong=(*_broken(heads, runs), *await _unpublished(feed, runs)),
+        wrong=(*await _broken(tenant, store), *await _unpublished(feed, runs)),
     )
+
+
+async def messages(tenant: str, store: ConversationStore) -> list[str]:
+    """The texts of all messages of a tenant."""
+    heads = await store.list_heads(tenant, "created", None, 1000, HeadFilter())
+    said = [entry.event for head in heads for entry in await store.run(head.id, 0, 1000) if entry.event]
+    return sorted(event.fact.body.text.strip() for event in said if isinstance(event.fact, Message))
 
 
 async def _strands(tenant: str, store: ConversationStore) -> list[Head]:
@@ -74,7 +82,7 @@ async def _hash(tenant: str, log: EventLog, store: ConversationStore, heads: Ite
         conversations.setdefault(roots.get(entry.home, entry.home), []).append(_named(entry))
     customers: dict[str, list[str]] = {}
     for who, person in people.items():
-        customers.setdefault(person.customer, []).append(f"{name[who]} {sorted(person.evidence)}")
+        customers.setdefault(person.customer, []).append(f"{name[who]} {person.profile.name} {sorted(person.evidence)}")
     links = [link for link in await store.links_at(people) if link.kind == "identity"]
     whole = (
         sorted(map(sorted, conversations.values())),
@@ -99,15 +107,9 @@ async def _letters(tenant: str, log: EventLog) -> set[tuple[str, str, str]]:
     }
 
 
-def _broken(heads: Iterable[Head], runs: dict[str, list[Entry]]) -> list[str]:
-    found = []
-    for head in heads:
-        run = runs[head.id]
-        if [entry.seq for entry in run] != list(range(1, len(run) + 1)):
-            found.append(f"{head.id} has holes")
-        elif without_progress(head) != without_progress(fold(None, head.id, run)):
-            found.append(f"{head.id} is not its entries' fold")
-    return found
+async def _broken(tenant: str, store: ConversationStore) -> list[str]:
+    """What `onethread verify` would say of the store; the log is followed here already."""
+    return (await check(store, None, POLICIES, tenant)).sentences()
 
 
 async def _unpublished(feed: Feed, runs: dict[str, list[Entry]]) -> list[str]:

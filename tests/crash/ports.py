@@ -1,17 +1,18 @@
 """Every port of the path, what of it only reads, and which points the story of this folder does not come by, with the reason."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from onethread.blobs import Blobs
 from onethread.connector import Host, Polling, Stream, WebSocket
 from onethread.log.port import EventLog, Reader
 from onethread.state.port import StateStore
-from onethread.testing.failpoints import point_names
+from onethread.testing.failpoints import point_names, without_label
 from unifier.store.port import ConversationStore
 
 STORE_READS = frozenset(
     {
-        "epoch", "entries", "keys", "clocks", "identities", "customers", "tails", "run", "owned_keys", "owned_clocks", "links",
+        "epoch", "entries", "keys", "clocks", "revisions", "look", "identities", "customers", "tails", "run", "owned_keys", "owned_clocks", "links",
         "links_at", "links_needing", "heads", "strands_of", "list_heads", "timeline", "runs", "about", "whole",
     }
 )  # fmt: skip
@@ -41,7 +42,7 @@ ANSWERS = ["http.start:before", "http.start:after", "http.body:before", "http.bo
 """A webhook's answer, by its two messages."""
 BELOW = {
     "SQLite": [f"sqlite.{file}.commit:before" for file in ("log", "state", "conversations")],
-    "Kafka + MongoDB": [
+    "Kafka, MongoDB protocol": [
         *(f"kafka.{name}:{when}" for name in ("Produce", "OffsetCommit") for when in ("before", "sent", "after")),
         *(f"mongo.{name}:{when}" for name in ("insert", "update", "findAndModify") for when in ("before", "after")),
     ],
@@ -55,7 +56,56 @@ NOT_IN_THE_STORY = {
 """Effects that no message comes by. Anything else that has no moment in the story is a hole in it."""
 
 
+OTHER_PORTS = {
+    "onethread.opening.Opening": "what stores and logs have in common",
+    "onethread.connector.Keys": "reads a provider's keys",
+    "onethread.connector.Downloads": "says what to GET",
+    "onethread.connector.Lookups": "reads",
+    "onethread.connector.Sends": "no connector sends yet; the outbox that calls it is to be pointed",
+    "onethread.connector.Checks": "probes of `onethread check`",
+    "onethread.connector.Subscribes": "tells a provider our URL, again with each renewal; tests/integration/host",
+    "onethread.host.pulling.PullHost": "its own methods only: what they change, they change by a port",
+    "unifier.store.audit.Audit": "reads, for `onethread verify`",
+}
+"""Abstract classes whose methods wait for something, and why no fail-point stands around them."""
+
+BEHIND = {
+    "onethread.log.*": "EventLog and Reader",
+    "onethread.sqlite": "EventLog, StateStore and ConversationStore; its commits are points of their own",
+    "onethread.mongo": "StateStore and ConversationStore; its commands are points of their own",
+    "onethread.state.sqlite": "StateStore",
+    "unifier.store.sqlite.*": "ConversationStore",
+    "onethread.blobs": "Blobs",
+    "onethread.connector": "names the type of the client that Host lends",
+    "onethread.host.addresses": "asks for addresses",
+    "onethread.host.http": "Polling.fetch, Stream.session and Host.token: what is done with it is done by a connector",
+    "onethread.host.lent": "the same",
+    "onethread.host.sockets": "WebSocket",
+    "onethread.host.faults": "names errors",
+    "onethread.host.server": "answers, pointed as ASGI messages",
+    "onethread.host.process": "asks for the name of the machine",
+    "onethread.host.watchdog": "ends the process, as a kill does",
+    "onethread.host.lifecycle": "ends the process, as a kill does",
+    "onethread.host.parsing.*": "computes in a process of its own, and writes nothing",
+    "email_ingest.connectors.imap.*": "Stream.session: reads a mailbox, whose flags it never changes",
+    "im_ingest.connectors.telegram.bot_api": "Subscribes and Checks",
+    "social_ingest.connectors.mastodon.connector": "Stream.session: reads",
+    "onethread.assembly": "makes the first key, before anything runs",
+    "unifier.api.document": "writes the API's document, for developers",
+    "unifier.verify.*": "a command of operators: a scratch file of its own",
+    "all_in_one.*": "commands of operators, and the demo",
+}
+"""By module that can change the world: the pointed port through which all its effects on a message's path go, or why none do."""
+
+
 def points() -> list[str]:
     """All points of the path on every backend, from the code of the ports."""
     made = [name for port in PORTS for name in point_names(port.kind, port.name, port.reads)]
     return [name for name in made if name.partition(":")[0] not in NOT_IN_THE_STORY] + ANSWERS
+
+
+def holes(reached: Iterable[str], on: str) -> list[str]:
+    """What is wrong with a story that comes by these points only."""
+    missing = sorted({*points(), *BELOW[on]} - {without_label(point) for point in reached})
+    where = "let it (crash/shop.py), or say in crash/ports.py which other test does"
+    return [f"the story of tests/crash comes by no moment of {missing}: {where}"] if missing else []

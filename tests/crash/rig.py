@@ -8,22 +8,24 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import msgspec
-from crash.outcome import Outcome, outcome
-from crash.shop import FIRST_ACT, HOOKED, POLLED, STREAMED, Item, commands
-from crash.telling import HOOK, SECRET, Telling
+from crash.outcome import Outcome, messages, outcome
+from crash.shop import FIRST_ACT, HOOKED, POLLED, STREAMED, Item, commands, expected
+from crash.telling import HOOK, SECRET, Entrance, Telling
 from fastapi import FastAPI
 from grouping.invariants import Feed
 from hostkit import served
 from provider import Provider
 
 from onethread.log.port import EventLog
+from onethread.log.topics import topics
 from onethread.testing.failpoints import Moment
+from unifier.store.port import ConversationStore
 
 
 class Verdict(NamedTuple):
@@ -36,14 +38,17 @@ class Verdict(NamedTuple):
     accepted: int
     recovery: float
 
-    @property
-    def stored(self) -> int:
-        """Of what was accepted: with the record that nobody can read as a dead letter, and the commands obeyed."""
-        return self.accepted if not self.outcome.lost else self.accepted - len(self.outcome.lost)
-
     def faults(self, wanted: str) -> list[str]:
         """What is wrong with the state; empty: nothing."""
         return self.outcome.faults(wanted)
+
+
+class Received(NamedTuple):
+    """`messages`: the texts that are stored, each as often as it is."""
+
+    killed: int
+    messages: list[str]
+    trace: list[Moment]
 
 
 class Shop:
@@ -89,22 +94,40 @@ class Account:
         os.fsync(self._file.fileno())
 
 
-class Rig:
-    """Tells the story as often as one likes. `like`: where the backends are; `paths`: code that comes before the usual one."""
+class Ends(NamedTuple):
+    """Where all tellings end, if they share their servers: each is a tenant then."""
 
-    def __init__(self, folder: Path, forks: Process, provider: str, like: Telling, client: httpx.AsyncClient) -> None:
+    log: EventLog
+    store: ConversationStore
+    feed: Feed
+
+
+class Rig:
+    """Tells the story as often as one likes. `like`: where the backends are; without any, each telling has files of its own."""
+
+    def __init__(
+        self, folder: Path, forks: Process, provider: str, like: Telling, client: httpx.AsyncClient, ends: Ends | None
+    ) -> None:
         self._folder, self._forks, self._provider, self._like, self._client = folder, forks, provider, like, client
+        self._ends = ends
         self._number = 0
-        self._feed: Feed | None = None
+
+    async def receive(self, entrance: Entrance, *kills: Moment) -> Received:
+        """Let a real connector read what waits for it; each kill ends one process, and the next goes on."""
+        told = msgspec.structs.replace(self._new(), entrance=entrance)
+        account, killed = Account(Path(told.folder) / "accepted"), 0
+        for kill in kills:
+            killed += await self._run(msgspec.structs.replace(told, kills=[kill]), account)
+        assert not await self._run(told, account)
+        account.close()
+        async with told.store() as store:
+            found = await messages(told.tenant, store)
+        return Received(killed, found, _trace(told))
 
     async def perform(self, *kills: Moment) -> Verdict:
         """Tell; each kill ends one process, and the next goes on. Then to the end, and look."""
-        self._number += 1
-        tenant = f"t{os.getpid()}x{self._number}"
-        folder = self._folder / tenant
-        folder.mkdir()
-        told = msgspec.structs.replace(self._like, folder=str(folder), tenant=tenant, provider=self._provider)
-        account, killed, since = Account(folder / "accepted"), 0, time.monotonic()
+        told = self._new()
+        account, killed, since = Account(Path(told.folder) / "accepted"), 0, time.monotonic()
         try:
             for kill in kills:
                 killed += await self._run(msgspec.structs.replace(told, kills=[kill]), account)
@@ -115,16 +138,21 @@ class Rig:
             account.close()
         recovery = time.monotonic() - since
         assert account.whole, f"accepted {account.deliveries} deliveries, {account.commands} commands"
-        trace = msgspec.json.decode((folder / "trace").read_bytes(), type=list[Moment])
-        accepted = account.deliveries + account.commands + len(POLLED) + len(STREAMED)
-        return Verdict(kills, killed, await self._look(told), trace, accepted, recovery)
+        accepted = len(expected(told.tenant))  # all that is to be stored, by its account
+        return Verdict(kills, killed, await self._look(told), _trace(told), accepted, recovery)
+
+    def _new(self) -> Telling:
+        self._number += 1
+        tenant = f"t{os.getpid()}x{self._number}"
+        folder = self._folder / tenant
+        folder.mkdir()
+        return msgspec.structs.replace(self._like, folder=str(folder), tenant=tenant, provider=self._provider)
 
     async def _look(self, told: Telling) -> Outcome:
+        if self._ends is not None:
+            return await outcome(told.tenant, *self._ends)
         async with told.log() as log, told.store() as store:
-            return await outcome(told.tenant, log, store, self._fed(told, log))
-
-    def _fed(self, told: Telling, log: EventLog) -> Feed:
-        return Feed(log)
+            return await outcome(told.tenant, log, store, Feed(log))
 
     async def _run(self, told: Telling, account: Account) -> bool:
         """One process, to its end; whether it was killed. Raises AssertionError where it failed by itself."""
@@ -167,6 +195,10 @@ class Rig:
         return answer.status_code == 200
 
 
+def _trace(told: Telling) -> list[Moment]:
+    return msgspec.json.decode((Path(told.folder) / "trace").read_bytes(), type=list[Moment])
+
+
 def _body(items: Sequence[Item]) -> bytes:
     return msgspec.json.encode({"items": items})
 
@@ -177,7 +209,7 @@ def _signature(body: bytes) -> dict[str, str]:
 
 @asynccontextmanager
 async def rigged(folder: Path, like: Telling | None = None, paths: Sequence[Path] = ()) -> AsyncIterator[Rig]:
-    """A provider, a fork server, and callers, for as many tellings as one likes."""
+    """A provider, a fork server, and callers, for as many tellings as one likes. `paths`: source that comes before the usual."""
     tests = Path(__file__).parents[1]
     python_path = os.pathsep.join(map(str, (*paths, tests, tests / "packages")))
     with (folder / "errors").open("ab") as errors:
@@ -186,11 +218,22 @@ async def rigged(folder: Path, like: Telling | None = None, paths: Sequence[Path
             env={**os.environ, "PYTHONPATH": python_path, "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
     assert forks.stdin is not None
+    told = like or Telling("", "", "")
     try:
-        limits = httpx.Limits(max_keepalive_connections=0)
-        async with served(Shop().app) as url, httpx.AsyncClient(limits=limits, timeout=10.0) as client:
-            told = like or Telling("", "", "")
-            yield Rig(folder, forks, url.removeprefix("http://"), told, client)
+        async with AsyncExitStack() as stack:
+            url = await stack.enter_async_context(served(Shop().app))
+            limits = httpx.Limits(max_keepalive_connections=0)
+            client = await stack.enter_async_context(httpx.AsyncClient(limits=limits, timeout=10.0))
+            ends = await _opened(told, stack) if told.kafka else None
+            yield Rig(folder, forks, url.removeprefix("http://"), told, client, ends)
     finally:
         forks.stdin.close()
         await forks.wait()
+
+
+async def _opened(told: Telling, stack: AsyncExitStack) -> Ends:
+    log = await stack.enter_async_context(told.log())
+    store = await stack.enter_async_context(told.store())
+    await store.create_indexes()
+    await log.apply(topics(partitions=1))
+    return Ends(log, store, Feed(log))

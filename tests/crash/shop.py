@@ -24,9 +24,11 @@ from onethread.event import (
     Quote,
 )
 from onethread.identity import canonicalised
+from unifier.policy import HOUR, Policies, Policy
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 ACCOUNT = "shop1"
+POLICIES = Policies(Policy(window=6 * HOUR))
 PHONE = "+15550100"
 
 
@@ -40,13 +42,14 @@ class Item(msgspec.Struct, omit_defaults=True):
     type: str = "message"
     quotes: str = ""
     phone: str = ""
+    name: str = ""
 
 
 HOOKED = (
     (Item("w1", 0, "mia", "The kettle no longer heats."),),
     (Item("w2", 5, "mia", "The steel one.", quotes="w1"), Item("w3", 6, "tom", "Where is my order?")),
     (Item("w1", 7, "mia", "The kettle does not heat any longer.", type="edit"),),
-    (Item("w4", 8, "mia", type="poison"), Item("w5", 60 * 24, "mia", "Long story. " * 8000)),
+    (Item("w4", 8, "mia", type="poison"), Item("w5", 60 * 24, "mia", "Long story. " * 8000, name="Mia Lang")),
 )
 """By delivery. The first three are threaded before the others come."""
 FIRST_ACT = 3
@@ -78,7 +81,7 @@ def events_of(raw: Raw) -> Iterable[Event]:
         revision="2" if item.type == "edit" else "",
         external_thread_id=f"chat-{item.user}",
         place=Place(id=f"chat-{item.user}", kind="direct"),
-        sender=Party(claims=tuple(claims), name=item.user.title()),
+        sender=Party(claims=tuple(claims), name=item.name or item.user.title()),
         received_at=START + timedelta(minutes=item.minutes),
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from crash.ports import STORE_READS
-from crash.shop import ACCOUNT, POLLED, START, STREAMED, Hooked, Polled, Streamed, commands
+from crash.shop import ACCOUNT, POLICIES, POLLED, START, STREAMED, Hooked, Polled, Streamed, commands
 from pydantic import SecretStr
 
 from onethread import envelope
@@ -28,10 +28,11 @@ from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
 from onethread.host.polling import PollingHost
 from onethread.host.problems import send_answer
-from onethread.host.pulling import PullHost, cancelled
+from onethread.host.pulling import PullHost
 from onethread.host.server import HttpServer
 from onethread.host.standing import Standing
 from onethread.host.stream import StreamHost
+from onethread.host.tasks import cancelled
 from onethread.host.wakes import Notes
 from onethread.host.webhook import WebhookApp
 from onethread.log.kafka import KafkaLog
@@ -45,7 +46,6 @@ from onethread.state.port import StateStore
 from onethread.state.sqlite import SqliteState
 from onethread.state.tokens import Tokens
 from onethread.testing.failpoints import FailPoints, Moment, answering, pointed
-from unifier.policy import HOUR, Policies, Policy
 from unifier.store.mongo import MongoConversations
 from unifier.store.port import ConversationStore
 from unifier.store.sqlite import SqliteConversations
@@ -54,14 +54,26 @@ from unifier.worker import GROUP, Worker
 SECRET = SecretStr("acme-webhook-secret-1")
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HOOK = "hook-secret-part-01"
-POLICIES = Policies(Policy(window=6 * HOUR))
 PACE = Pace(first=0.01, longest=0.02, contend=0.002, watch=0.005, wakes=60.0, settled=60.0)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 BATCH = 3
 """Records of one batch, so that there are several."""
 
 
+class Entrance(msgspec.Struct):
+    """A real connector with its settings, and how many messages wait for it."""
+
+    connector: str
+    settings: dict[str, Any]
+    messages: int
+
+
 class Telling(msgspec.Struct):
-    """What one process is told. `first`: the number of commands that were accepted before. With `kafka` and `mongodb`, these."""
+    """What one process is told.
+
+    `kills`: the first of these is its end. `commanded`: the number of commands that were accepted before. With `kafka` and
+    `mongodb`, these. With an `entrance`, only what comes in there.
+    """
 
     folder: str
     tenant: str
@@ -70,6 +82,7 @@ class Telling(msgspec.Struct):
     commanded: int = 0
     kafka: str = ""
     mongodb: str = ""
+    entrance: Entrance | None = None
 
     def log(self) -> EventLog:
         if self.kafka:
@@ -142,10 +155,10 @@ class Parts:
         self._standing = Standing(self.state, now)
         self._cursors = Cursors(self.plain_state)
         common = (self._lender, leases, Cursors(self.state), self._standing)
-        self._polling = PollingHost(*common, Notes(self.state))
-        self._stream = StreamHost(*common)
+        self.polling = PollingHost(*common, Notes(self.state))
+        self.stream = StreamHost(*common)
         self._webhook = WebhookApp(
-            self._ingest, public_url="http://shop.example", lend=self._lender.host, wake=self._polling.wake,
+            self._ingest, public_url="http://shop.example", lend=self._lender.host, wake=self.polling.wake,
             standing=self._standing,
         )  # fmt: skip
         self._next = asyncio.Event()
@@ -153,7 +166,7 @@ class Parts:
 
     async def tell(self) -> None:
         """The whole story, or what is left of it."""
-        self._serve("hook", Hooked(_settings(Hooked, secrets=[SECRET])))
+        self.serve("hook", Hooked(_settings(Hooked, secrets=[SECRET])))
         http = HttpServer(self._app, "127.0.0.1", 0)
         self._say(f"port {http.bind()}")
         serving = asyncio.create_task(http.run_until_stopped())
@@ -163,10 +176,14 @@ class Parts:
             if act == self._telling.acts - 1:
                 await self._pull()
                 await self._command()
-            await self._work()
+            await self.work()
+        await self.close()
+        await cancelled([serving])
+
+    async def close(self) -> None:
+        """End what is neither log nor store."""
         await self._webhook.stop()
         await self._lender.close()
-        await cancelled([serving])
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"].startswith("/hooks/"):
@@ -175,10 +192,11 @@ class Parts:
             self._next.set()
             await send_answer(send, Answer())
 
-    def _serve(self, name: str, connector: Connector[Any]) -> Channel:
+    def serve(self, name: str, connector: Connector[Any]) -> Channel:
+        """A channel of this connector."""
         channel = Channel(
             id=self._id(name), tenant=self._telling.tenant, connector=connector, created_at=START,
-            hook_secret=SecretStr(HOOK), allow_networks=LOOPBACK,
+            since=LONG_AGO, hook_secret=SecretStr(HOOK), allow_networks=LOOPBACK,
         )  # fmt: skip
         self.channels.add(channel)
         return channel
@@ -190,13 +208,13 @@ class Parts:
         url = self._telling.provider
         polled = Polled(_settings(Polled, url=f"http://{url}/polled", log_in=True))
         streamed = Streamed(_settings(Streamed, url=f"ws://{url}/streamed"))
-        await self._until_read("poll", pointed(Polled, polled, "polling", self._points), self._polling, len(POLLED))
-        await self._until_read("live", pointed(Streamed, streamed, "stream", self._points), self._stream, len(STREAMED))
+        await self._until_read("poll", pointed(Polled, polled, "polling", self._points), self.polling, len(POLLED))
+        await self._until_read("live", pointed(Streamed, streamed, "stream", self._points), self.stream, len(STREAMED))
 
     async def _until_read(self, name: str, connector: Connector[Any], host: PullHost, last: int) -> None:
-        channel = self._serve(name, connector)
+        channel = self.serve(name, connector)
         running = asyncio.create_task(host.run())
-        await _until(lambda: self._is_read(channel.id, last))
+        await until(lambda: self._is_read(channel.id, last), running)
         await cancelled([running])
         await host.stop()
         self.channels.remove(channel.id)
@@ -210,10 +228,13 @@ class Parts:
                 await self.log.append(MESSAGES, [envelope.draft(event)])
                 self._say("commanded")
 
-    async def _work(self) -> None:
-        worker = Worker(self.log, self.store, self.blobs, member="one", policies=POLICIES, batch=BATCH)
+    async def work(self) -> None:
+        """Until lag is zero."""
+        worker = Worker(
+            self.log, self.store, self.blobs, member="one", policies=POLICIES, batch=BATCH, state=self.state
+        )
         running = asyncio.create_task(worker.run(asyncio.Event()))
-        await _until(self._all_is_done)
+        await until(self._all_is_done, running)
         await cancelled([running])
 
     async def _all_is_done(self) -> bool:
@@ -240,6 +261,10 @@ def _settings(kind: type[Connector[Any]], **fields: Any) -> Any:
     return kind.settings_model()(account=ACCOUNT, **fields)
 
 
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    while not await holds():  # noqa: ASYNC110 -- what is waited for is in files and servers
-        await asyncio.sleep(0.004)
+async def until(holds: Callable[[], Awaitable[bool]], running: asyncio.Task[None]) -> None:
+    """Wait for a state that `running` brings about. Raises what ended it before."""
+    while not await holds():
+        if running.done():
+            running.result()
+            raise AssertionError("it ended by itself")
+        await asyncio.sleep(0.01)

@@ -1,21 +1,15 @@
 """Nothing is lost, wherever the process dies: killed at every fail-point of the path, and at pairs of them."""
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "packages"))
-
 from crash.matrix import Matrix, rigged_in_memory
-from crash.ports import BELOW, points
+from crash.ports import holes
 
-from onethread.testing.failpoints import without_label
 from onethread.testing.figures import report
 
 SEED = 20
-PAIRS = 30
+PAIRS = 24
 
 
 @pytest.fixture
@@ -28,12 +22,8 @@ async def matrix() -> AsyncIterator[Matrix]:
 
 @pytest.mark.timeout(600)
 async def test_what_is_killed_at_any_point_ends_in_the_same_state(matrix: Matrix) -> None:
-    reached = {without_label(point) for point in matrix.moments}
-    holes = {*points(), *BELOW["SQLite"]} - reached
-    assert not holes, (
-        f"the story of tests/crash comes by no moment of {sorted(holes)}: let it (crash/shop.py), or say in "
-        "crash/ports.py which other test does"
-    )
+    missing = holes(matrix.moments, "SQLite")
+    assert not missing, missing[0]
     await matrix.kill_at(matrix.moments)
     missed = matrix.moments.keys() - matrix.points
     await matrix.kill_twice(PAIRS)

@@ -5,11 +5,12 @@ the same log and the same stores, as a process of its own would.
 """
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -33,10 +34,12 @@ from onethread.host.backoff import Pace
 from onethread.host.channel import Channel, Channels
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
+from onethread.host.parsing.pool import Parsers
+from onethread.host.parsing.worker import Budget
 from onethread.host.polling import PollingHost
-from onethread.host.pulling import cancelled
 from onethread.host.standing import Standing
 from onethread.host.stream import StreamHost
+from onethread.host.tasks import cancelled
 from onethread.host.wakes import Notes
 from onethread.host.webhook import WebhookApp
 from onethread.identity import canonicalised
@@ -67,7 +70,9 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 BOT, BOT_SECRET, HOOK = 9000, "the-bots-webhook-secret", "the-hooks-secret-part"
 READS = ("conversations:read", "customers:read", "channels:read")
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("ONETHREAD_TEST_PATIENCE", "60"))
+GENEROUS = Budget(seconds=30.0)
+"""For mail that is read in parser processes while the machine of the tests is busy."""
 
 
 async def until(holds: Callable[[], Awaitable[Any]], what: str) -> Any:
@@ -115,6 +120,7 @@ class Mailbox:
     def __init__(self, server: ImapServer, user: str) -> None:
         self.server, self.user = server, user
         self.folder = f"Inbound/{secrets.token_hex(6)}"
+        self._arrived = 0
         with self._client() as imap:
             imap.create_folder(self.folder)
 
@@ -123,17 +129,25 @@ class Mailbox:
         with self._client() as imap:
             for mail in mails:
                 imap.append(self.folder, mail, flags=tuple(flags), msg_time=at)
+                self._arrived += 1
 
     def pour(self, mails: Mapping[datetime, bytes]) -> None:
         """Many at once, each with its time of arrival."""
         for at, mail in mails.items():
             self.server.deliver(self.user, mail, self.folder, at=at.timestamp())
+            self._arrived += 1
+
+    @property
+    def holds_mail(self) -> bool:
+        """Whether anything came."""
+        return self._arrived > 0
 
     @property
     def last(self) -> int:
-        """UID of the newest mail."""
+        """UID of the newest mail; 0 where the server does not know yet of all that were poured into its folder."""
         with self._client() as imap:
-            return int(imap.folder_status(self.folder, ["UIDNEXT"])[b"UIDNEXT"]) - 1
+            status = imap.folder_status(self.folder, ["UIDNEXT", "MESSAGES"])
+        return int(status[b"UIDNEXT"]) - 1 if status[b"MESSAGES"] >= self._arrived else 0
 
     def flags(self) -> list[set[bytes]]:
         """Of each mail, the eldest first."""
@@ -166,11 +180,13 @@ class House:
 
     # --- channels ---
 
-    def reads_mail(self, server: ImapServer, user: str = "support@example.com", **settings: Any) -> Mailbox:
-        """A mailbox, and the channel that reads it."""
+    def reads_mail(
+        self, server: ImapServer, user: str = "support@example.com", kind: type[Imap] = Imap, **settings: Any
+    ) -> Mailbox:
+        """A mailbox, and the channel that reads it by a connector of this kind."""
         mailbox = Mailbox(server, user)
         given = {"host": server.host, "port": server.port, "tls": "none", "password": server.users[user], **settings}
-        imap = Imap(
+        imap = kind(
             MailSettings.model_validate({"account": user, "folders": [mailbox.folder], "poll_seconds": 0.2, **given})
         )
         self.mailboxes[self._adds(imap, since=LONG_AGO)] = mailbox
@@ -209,8 +225,8 @@ class House:
     async def quiet(self) -> None:
         """Wait until every mail is read, and every event in the log is threaded."""
         for channel, mailbox in self.mailboxes.items():
-            last = await asyncio.to_thread(lambda box=mailbox: box.last)
-            if last:
+            if mailbox.holds_mail:
+                last = await until(partial(asyncio.to_thread, lambda box=mailbox: box.last), "the server has all mail")
                 await until(lambda c=channel, m=mailbox, n=last: self._has_read(c, m, n), "all mail is read")
         await until(self._caught_up, "the unifier has caught up")
 
@@ -318,7 +334,7 @@ async def built(backend: Backend) -> AsyncIterator[House]:
 
 
 class Replica:
-    """One process, as far as the cluster can see. `log`, `state`, `store` replace what it is opened on."""
+    """One process, as far as the cluster can see. `log`, `state`, `store` replace what it is opened on; `lease`: seconds; `budget`: mail is read in parser processes."""
 
     def __init__(
         self,
@@ -329,14 +345,19 @@ class Replica:
         state: StateStore | None = None,
         store: ConversationStore | None = None,
         batch: int = 500,
+        lease: float = 2.0,
+        budget: Budget | None = None,
     ) -> None:
         backend = house.backend
         self._house = house
         self._log, self._state = log or backend.log(name), state or backend.state()
         self._store = store or backend.store()
         blobs, keys = Blobs("memory:///"), [SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")]
-        ingest = Ingest(self._log, blobs, Channels(house.channels), OwnTokens(keys), now=house.now)
-        leases = Leases(self._state, name, ttl=2.0)
+        self._parsers = Parsers(budget)
+        ingest = Ingest(
+            self._log, blobs, Channels(house.channels), OwnTokens(keys), parsers=self._parsers, now=house.now
+        )
+        leases = Leases(self._state, name, ttl=lease)
         self._lender = Lender(ingest, Tokens(self._state, keys, leases, now=house.now), pace=PACE)
         self._standing = Standing(self._state, house.now)
         cursors = Cursors(self._state)
@@ -365,6 +386,7 @@ class Replica:
             for part in (self._polling, self._stream, self._hooks):
                 await part.stop()
             await self._lender.close()
+            await self._parsers.close()
             await working
 
         stack.push_async_callback(stop)

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -22,7 +22,9 @@ from onethread.log.sqlite import SqliteLog
 from onethread.log.topics import MESSAGES, topics
 from onethread.state.sqlite import SqliteState
 from unifier.halting import Failure, Rows
+from unifier.model import Entry
 from unifier.reading import Reading
+from unifier.store.port import Outcome
 from unifier.store.sqlite import SqliteConversations
 from unifier.worker import GROUP, Worker
 
@@ -39,11 +41,11 @@ class Ill(SqliteConversations):
         super().__init__(path)
         self.breaks: set[str] = set()
 
-    async def entries(self, wanted: Any) -> Any:
+    async def insert(self, entries: Sequence[Entry]) -> list[Outcome]:
         """See the port."""
-        if self.breaks & set(wanted):
+        if any(entry.id in self.breaks for entry in entries):
             raise TypeError("a bug of the new version")
-        return await super().entries(wanted)
+        return await super().insert(entries)
 
 
 class Site(NamedTuple):

@@ -23,6 +23,7 @@ from onethread.event import (
 from onethread.identity import KNOWN_IDENTITY, identity_id
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
+_ON_ITS_WAY = timedelta(seconds=1)
 US = Party(claims=(Claim("email", "desk@example.com", canonical="desk@example.com"),), is_us=True)
 NETWORKS = {"mail": "email", "chat": "im", "post": "social", "group": "im"}
 KINDS = {"mail": "mailbox", "chat": "direct", "post": "post", "group": "group"}
@@ -95,7 +96,7 @@ def _said(said: Said, tenant: str) -> Event:
         if said.outbound
         else (US, *map(_party, said.others)),
         received_at=at,
-        ingested_at=at,
+        ingested_at=at + _ON_ITS_WAY,
     )
     if said.answers is not None:
         answered = event_id(tenant, NETWORKS["mail"], "mail", "message", external_id(said.answers, "mail"))

@@ -16,10 +16,11 @@ from grouping.facts import WINDOW_HOURS, Dialogue, Fact, facts_of
 from onethread.errors import Poison
 from onethread.log.port import EventLog
 from unifier.batch import Batch
+from unifier.memory import Memory
 from unifier.policy import HOUR, Policies, Policy
 from unifier.publishing import Publisher
 from unifier.reading import Reading, read
-from unifier.store.port import ConversationStore
+from unifier.store.port import ConversationStore, Found
 
 WRITES = frozenset(
     {
@@ -29,6 +30,7 @@ WRITES = frozenset(
         "published",
         "move",
         "move_keys",
+        "revise",
         "set_customers",
         "note_identities",
         "reveal",
@@ -122,6 +124,16 @@ class Stepped:
 
         return step
 
+    async def look(self, entries: Any, keys: Any, clocks: Any, people: Any) -> Found:
+        """Its parts one after the other, as an adapter may do it."""
+        return Found(
+            await self.entries(entries) if entries else {},
+            await self.keys(keys) if keys else {},
+            await self.clocks(clocks) if clocks else {},
+            await self.revisions(people) if people else {},
+            await self._port.epoch() if people else 0,
+        )
+
 
 class Chance:
     """A seeded schedule. `deaths`: after so many writes each, about, a worker dies.
@@ -149,9 +161,9 @@ class Chance:
         return ""
 
 
-def new_batch(store: Any, log: Any) -> Batch:
-    """A batch that waits for no message that is not there."""
-    return Batch(store, Publisher(store, log), lambda: 0, patience=0.0)
+def new_batch(store: Any, log: Any, memory: Memory | None = None) -> Batch:
+    """A batch that waits for no message that is not there; `memory`: its worker's."""
+    return Batch(store, Publisher(store, log), lambda: 0, patience=0.0, memory=memory)
 
 
 async def deliver(
@@ -172,11 +184,13 @@ async def deliver(
     schedule = Chance(chance, deaths)
     turns = Turns(schedule)
 
+    size = chance.choice((0, 2, 100))
     moves = [reading.id for reading in readings(dialogue.moves, dialogue, tenant)]
 
     async def work(worker: int) -> None:
         stepped = Stepped(store, turns, schedule, worker)
         published = Stepped(log, turns, schedule, worker)
+        memory = Memory(size)
         try:
             while queue:
                 batch = queue.pop(0)
@@ -185,8 +199,9 @@ async def deliver(
                     await turns.wait(Step(worker, "nothing"))
                     continue
                 try:
-                    await new_batch(stepped, published).apply(batch)
+                    await new_batch(stepped, published, memory).apply(batch)
                 except DiedError:
+                    memory = Memory(size)
                     queue.insert(chance.randint(0, len(queue)), batch)
                 except Poison:  # a command that is quicker than what it names: a dead letter, replayed later
                     queue.append(batch)

@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 from grouping.driver import WRITES, DiedError, Step, Stepped, Turns, new_batch, readings, stored_grouping
@@ -18,6 +19,7 @@ from grouping.invariants import Feed, check
 from grouping.reference import grouping
 from grouping.scenarios import Batch, Die, Go, Scenario
 
+from unifier.memory import Memory as Remembered
 from unifier.reading import Reading
 
 DIES = -1
@@ -174,13 +176,15 @@ class Explorer:
         self._wanted = grouping(scenario.dialogue, TENANT)
         self.schedules = 0
 
-    async def explore(self, bounds: Bounds, at_most: int = sys.maxsize) -> Found | None:
+    async def explore(self, bounds: Bounds, at_most: int = sys.maxsize, *, warm: bool = True) -> Found | None:
         """The first schedule within the bounds that ends wrongly, None if there is none. `at_most`: schedules tried.
+
+        `warm`: each worker remembers what was there before, as if it had written it.
 
         A turn is left out while the other worker was never seen to touch what the step before it touches: one step earlier it
         leads to the same.
         """
-        await self._prepare()
+        await self._prepare(warm=warm)
         plans = deque([Further(())])  # few deviations first: a race that needs one is found soon
         left_out: list[Further] = []
         reach: dict[int, Footprint] = defaultdict(lambda: NOTHING)
@@ -201,14 +205,17 @@ class Explorer:
 
     async def follow(self) -> Found | None:
         """The scenario's script alone."""
-        await self._prepare()
+        await self._prepare(warm=True)
         scripted = Scripted(self._scenario.script)
         what = await self._run(scripted)
         return Found((), what, scripted.trace) if what else None
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, *, warm: bool) -> None:
+        """What was there before. `warm`: every worker remembers it."""
+        remembered = Remembered()
         for batch in self._scenario.before:
-            await new_batch(self._memory.store, self._memory.log).apply(self._read(batch))
+            await new_batch(self._memory.store, self._memory.log, remembered).apply(self._read(batch))
+        self._remembered = remembered if warm else Remembered()
         self._memory.remember()
 
     def _read(self, batch: Batch) -> list[Reading]:
@@ -236,11 +243,13 @@ class Explorer:
         async def work(worker: int) -> None:
             stepped = Stepped(self._memory.store, turns, planned, worker)
             published = Stepped(self._memory.log, turns, planned, worker)
+            memory = deepcopy(self._remembered)
             try:
                 while queues[worker]:
                     try:
-                        await new_batch(stepped, published).apply(queues[worker][0])
+                        await new_batch(stepped, published, memory).apply(queues[worker][0])
                     except DiedError:
+                        memory = Remembered()
                         if worker in self._scenario.zombies:
                             return  # its partition is another's, who has the same batch
                     else:

@@ -6,6 +6,8 @@ It knows the port's methods by name; a method it does not know touches everythin
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from unifier.model import around
+
 Spot = tuple[str, Any]
 """A kind of thing, and its id; None for any of its kind."""
 
@@ -52,9 +54,11 @@ _READS: dict[str, Callable[..., list[Spot]]] = {
     "epoch": list,
     "entries": lambda ids: _each("entry", ids),
     "keys": lambda ids: _each("key", ids),
-    "clocks": lambda ids: _each("clock", ids),
+    "clocks": lambda ids: _each("clock", {bucket for one in ids for bucket in around(one)}),
+    "revisions": lambda ids: _each("revision", ids),
     "identities": lambda ids: _each("person", ids),
     "customers": lambda roots: [("person", None)],
+    "heads": lambda ids: _each("head", ids),
     "tails": lambda strands: [*_each("strand", strands), *_each("head", strands)],
     "run": lambda strand, *_: [("strand", strand)],
     "owned_keys": lambda *_: [("key", None)],
@@ -74,6 +78,7 @@ _WRITES: dict[str, Callable[..., list[Spot]]] = {
     "published": lambda through: _each("head", through),
     "move": lambda moves: _each("entry", moves),
     "move_keys": lambda keys, _: _each("key", keys),
+    "revise": lambda ids: _each("revision", ids),
     "set_customers": lambda roots: _each("person", roots),
     "note_identities": lambda profiles, evidence: _each("person", (*profiles, *evidence)),
     "reveal": lambda people: _each("person", (one.id for one in people)),

@@ -69,14 +69,15 @@ async def replay(said: Dialogue, tenant: str, store: ConversationStore, log: Eve
 
 
 async def explore(name: str) -> str:
-    """A scenario: its script, then all within its own bounds."""
+    """A scenario: its script, then all within its own bounds. Workers that do not remember what was before: less of it."""
     scenario = BY_NAME[name]
     async with in_memory() as memory:
         found = await Explorer(memory, scenario).follow() if scenario.script else None
-    if found is None:
-        async with in_memory() as memory:
-            bounds = Bounds(scenario.preemptions, scenario.deaths, scenario.together)
-            found = await Explorer(memory, scenario).explore(bounds)
+    bounds = Bounds(scenario.preemptions, scenario.deaths, scenario.together)
+    for warm, within in ((True, bounds), (False, bounds._replace(together=1))):
+        if found is None and (warm or scenario.before):
+            async with in_memory() as memory:
+                found = await Explorer(memory, scenario).explore(within, warm=warm)
     return f"{name}: {found}" if found else ""
 
 

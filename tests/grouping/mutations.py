@@ -60,9 +60,30 @@ MUTATIONS = (
         "customer read before the claim",
         "batch.py",
         "        await self.claim(decisions, world)\n        decisions = await self.insert(decisions, world)\n",
-        "        early = await self._people.of(readings)\n        async def people(_readings):\n            return early\n"
+        "        early = await self._people.of(readings)\n        async def people(*_):\n            return early\n"
         "        await self.claim(decisions, world)\n        self._people.of = people\n"
         "        decisions = await self.insert(decisions, world)\n",
+        by=("merge while B writes into a strand it knows",),
+    ),
+    Mutation(
+        "what is remembered of people is trusted",
+        "people.py",
+        "            if known and known.revision == revisions.get(who):\n",
+        "            if known:\n",
+        by=("merge while B writes into a strand it knows",),
+    ),
+    Mutation(
+        "a merge is not told to those who remember",
+        "merging.py",
+        "        await self._store.revise(settled.nodes)\n",
+        "",
+        by=("merge while B writes into a strand it knows",),
+    ),
+    Mutation(
+        "a merge is told after it compared keys",
+        "merging.py",
+        "        await self._store.revise(settled.nodes)\n        wishes = await self.compare(people)\n",
+        "        wishes = await self.compare(people)\n        await self._store.revise(settled.nodes)\n",
         by=("merge while B writes into a strand it knows",),
     ),
     Mutation(
@@ -126,11 +147,13 @@ MUTATIONS = (
     ),
     Mutation(
         "published raised before the log confirmed",
-        "publishing.py",
-        "        await self._log.append(CONVERSATIONS, drafts)\n"
-        "        await self._store.published({head.id: head.through for head in behind})\n",
-        "        await self._store.published({head.id: head.through for head in behind})\n"
-        "        await self._log.append(CONVERSATIONS, drafts)\n",
+        "strands.py",
+        "        await self._publisher.tell(heads, self._recent, epoch)\n"
+        "        self._told({head.id: head.through for head in heads})\n"
+        "        await self.fold(strands)\n",
+        "        self._told({head.id: head.through for head in heads})\n"
+        "        await self.fold(strands)\n"
+        "        await self._publisher.tell(heads, self._recent, epoch)\n",
     ),
     Mutation(
         "no unique (strand, seq)",

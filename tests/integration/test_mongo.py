@@ -158,5 +158,6 @@ async def test_a_bulk_tells_what_became_of_each(mongo_server: MongoServer, name:
     ordered = await things.write([InsertOne({"_id": 0}), InsertOne({"_id": 9, "a": 9})], ordered=True)
     assert (ordered.duplicates, len(await things.find({}))) == ({0: ("_id",)}, 2)
     changes = [UpdateOne({"_id": 0}, {"$set": {"c": 1}}), UpdateOne({"_id": 7}, {"$set": {"a": 7}}, upsert=True)]
-    assert await things.write(changes) == (1, frozenset({1}), {})
+    assert await things.write(changes) == (1, 1, frozenset({1}), {})
+    assert await things.write(changes) == (2, 0, frozenset(), {})
     await mongo.close()

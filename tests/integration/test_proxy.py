@@ -127,3 +127,25 @@ def test_a_delay_counts_in_both_directions(proxy: TcpProxy, peer: socket.socket)
     peer.sendall(b"slow")
     assert peer.recv(100) == b"slow"
     assert time.monotonic() - began >= 0.4
+
+
+def test_a_lost_answer_is_of_something_that_was_done(echo: Echo, proxy: TcpProxy, peer: socket.socket) -> None:
+    proxy.lose_answer(after=2, mark=b"please")
+    peer.sendall(b"first")
+    assert peer.recv(100) == b"first"
+    peer.sendall(b"please")
+    with contextlib.suppress(ConnectionResetError):
+        assert len(peer.recv(100)) <= 2
+        peer.recv(100)
+    assert (echo.heard, proxy.lost) == (b"hellofirstplease", 1)
+
+
+def test_a_link_that_is_frozen_one_way_carries_what_is_asked(echo: Echo, proxy: TcpProxy, peer: socket.socket) -> None:
+    proxy.freeze(answers_only=True)
+    peer.sendall(b"wait")
+    wait_until(lambda: echo.heard == b"hellowait")
+    peer.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        peer.recv(100)
+    proxy.thaw()
+    assert peer.recv(100) == b"wait"

@@ -26,9 +26,9 @@ from onethread.host.channel import Channel, Channels
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
 from onethread.host.polling import PollingHost
-from onethread.host.pulling import cancelled
 from onethread.host.standing import Standing
 from onethread.host.stream import StreamHost
+from onethread.host.tasks import cancelled
 from onethread.host.wakes import Notes
 from onethread.log.port import Draft, EventLog, Extent, Reader, Record, Topic, TopicPartition
 from onethread.log.sqlite import SqliteLog

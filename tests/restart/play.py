@@ -5,7 +5,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +21,10 @@ WORKERS = ("one", "two")
 
 
 class Actor:
-    """A process of the play. It is started again whenever it is found gone."""
+    """A process of the play. It is started again whenever it is found gone; `anew`: under a new name each time."""
 
-    def __init__(self, stage: Stage, *arguments: str) -> None:
+    def __init__(self, stage: Stage, *arguments: str, anew: bool = False) -> None:
+        self._anew = anew
         self._arguments = [sys.executable, "-m", f"restart.{arguments[0]}", stage.as_argument(), *arguments[1:]]
         self._log = Path(stage.folder) / f"{'-'.join(arguments)}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +39,7 @@ class Actor:
         paths = os.pathsep.join((str(Path(__file__).parents[1]), str(Path(unifier.__file__).parents[1])))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._arguments,
+                [*self._arguments[:-1], f"{self._arguments[-1]}{self.starts}"] if self._anew else self._arguments,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -62,6 +63,12 @@ class Actor:
             self._process.wait()
             self._input.close()
 
+    def leave(self) -> None:
+        """SIGTERM: it ends in good order."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
     @property
     def _input(self) -> IO[bytes]:
         assert self._process is not None
@@ -70,27 +77,41 @@ class Actor:
 
 
 class Kill(NamedTuple):
-    """Who was killed, how many messages had been accepted by then, and how many records committed."""
+    """Who was killed, how many messages had been accepted by then, and how many records committed; `at`: monotonic."""
 
     victim: str
     accepted: int
     committed: int
+    at: float
 
 
 class Play:
     """One telling of the story. `victims`: what can be killed beside the actors, and brought back, by name."""
 
-    def __init__(self, stage: Stage, victims: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        victims: Mapping[str, Callable[[], None]],
+        workers: Sequence[str] = WORKERS,
+        *,
+        anew: bool = False,
+    ) -> None:
+        """`anew`: who comes back joins the group as somebody else."""
         self._stage = stage
         self._producer = Actor(stage, "produce")
-        self._workers = {name: Actor(stage, "work", name) for name in WORKERS}
+        self._workers = {name: Actor(stage, "work", name, anew=anew) for name in workers}
         self._victims = {
             **victims,
             "producer": self._producer.kill,
             **{f"worker {name}": actor.kill for name, actor in self._workers.items()},
+            **{f"worker {name} leaves": actor.leave for name, actor in self._workers.items()},
         }
         self._granted = 0
         self.kills: list[Kill] = []
+        self.recovery: list[float] = []
+        """Seconds from each fault until records were committed again."""
+        self.last_kill = 0.0
+        """When it was, by the monotonic clock."""
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +133,8 @@ class Play:
             moment = self.committed + chance.randrange(1, step)
             self._grant((act + 1) * step)
             self._until(partial(self._is_due, moment))
-            self.kills.append(Kill(victim, self.accepted, self.committed))
+            self.kills.append(Kill(victim, self.accepted, self.committed, time.monotonic()))
+            self.last_kill = time.monotonic()
             self._victims[victim]()
         self._grant(self._stage.count)
         self._until(lambda: self.accepted >= self._stage.count)
@@ -129,8 +151,8 @@ class Play:
     @property
     def committed(self) -> int:
         """Records that workers say they have committed; a kill may take some of the account, never add."""
-        files = [committed_file(self._stage, name) for name in WORKERS]
-        return sum(file.stat().st_size for file in files if file.exists())
+        one = committed_file(self._stage, "*")
+        return sum(file.stat().st_size for file in one.parent.glob(one.name))
 
     def _grant(self, upto: int) -> None:
         self._granted = upto
@@ -148,7 +170,10 @@ class Play:
         before, since = -1, time.monotonic()
         while not holds():
             self.keep_alive()
-            now = self.accepted + self.committed
+            committed = self.committed
+            while len(self.recovery) < len(self.kills) and committed > self.kills[len(self.recovery)].committed:
+                self.recovery.append(time.monotonic() - self.kills[len(self.recovery)].at)
+            now = self.accepted + committed
             if now != before:
                 before, since = now, time.monotonic()
             if time.monotonic() - since > PATIENCE:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 
@@ -16,11 +17,13 @@ BATCH = 20
 
 
 async def main(argument: str, name: str) -> None:
-    """Work until killed."""
+    """Work until killed, or asked to leave."""
     stage = stage_of(argument)
     async with stage.log(name) as log, stage.store() as store:
         worker = Worker(log, store, Blobs("memory:///"), member=name, policies=POLICIES, batch=BATCH)
-        loop = asyncio.create_task(worker.run(asyncio.Event()))
+        leave = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leave.set)
+        loop = asyncio.create_task(worker.run(leave))
         told = 0
         with committed_file(stage, name).open("ab", buffering=0) as file:
             while not loop.done():
@@ -28,6 +31,7 @@ async def main(argument: str, name: str) -> None:
                 file.write(b"." * (worker.progress - told))
                 told = worker.progress
         await loop
+    os._exit(0)  # a thread waits for standard input
 
 
 def end_with_the_test() -> None:

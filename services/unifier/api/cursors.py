@@ -63,7 +63,7 @@ class Cursors:
         if place.epoch != epoch:
             raise Problem(
                 "cursor-expired",
-                "The cursor is from before a restore of the store.",
+                "The cursor is from before a restore of the store: list again from the start.",
                 epoch=epoch,
                 oldest_at=None,
             )

@@ -110,9 +110,9 @@ def customer(root: str, identities: Sequence[Identity], links: Iterable[Link]) -
     """The identities with this root as one customer, with the links that touch them."""
     eldest_first = sorted(identities, key=lambda one: (one.id != root, *one.age))
     ids = {one.id for one in identities}
-    mine = sorted(
-        (link for link in links if link.kind == "identity" and ids & set(link.ends)), key=lambda link: link.id
-    )
+    touching = (link for link in links if link.kind == "identity" and ids & set(link.ends))
+    # A person's word that was taken back leaves a link that says nothing.
+    mine = sorted((link for link in touching if link.state != "auto" or link.evidence), key=lambda link: link.id)
     document = schemas.Customer(
         id=customer_id(root),
         version="",

@@ -7,6 +7,7 @@ whatever is cut short between two of them is mended by doing the whole again.
 All methods raise Retryable while the database cannot be reached, naming the setting. Ids are scoped (`unifier.model`).
 """
 
+import zlib
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -36,6 +37,25 @@ class Position(NamedTuple):
 
     at: int
     id: str
+
+
+SLOTS = 256
+"""Revisions of one tenant: identities share them, so that all are read at once however many there are."""
+
+
+def slot_of(identity: str) -> int:
+    """Which of its tenant's revisions is an identity's; for ever the same."""
+    return zlib.crc32(identity.encode()) % SLOTS
+
+
+class Found(NamedTuple):
+    """What one look found: entries by id, key id → strand, clocks, identity → revision; and the epoch."""
+
+    entries: dict[str, Entry]
+    keys: dict[str, str]
+    clocks: dict[ClockId, Clock]
+    revisions: dict[str, int]
+    epoch: int
 
 
 class ConversationStore(Opening):
@@ -68,7 +88,20 @@ class ConversationStore(Opening):
 
     @abstractmethod
     async def clocks(self, ids: Collection[ClockId]) -> dict[ClockId, Clock]:
-        """The clocks that exist."""
+        """The clocks that exist, of these buckets and of the one before and the one after each."""
+
+    @abstractmethod
+    async def revisions(self, ids: Collection[str]) -> dict[str, int]:
+        """A number for each of these identities, stored or not: it has grown if `revise` named the identity since.
+
+        Identities share numbers, so it may grow without that.
+        """
+
+    @abstractmethod
+    async def look(
+        self, entries: Collection[str], keys: Collection[str], clocks: Collection[ClockId], people: Collection[str]
+    ) -> Found:
+        """`entries`, `keys`, `clocks` and `revisions` at once, in any order or at one moment; `epoch` if people are named, else 0."""
 
     @abstractmethod
     async def identities(self, ids: Collection[str]) -> dict[str, Identity]:
@@ -118,7 +151,7 @@ class ConversationStore(Opening):
     async def fold(self, heads: Sequence[tuple[Head, int]]) -> set[str]:
         """Write each head if the stored one's `through` is the number given (0: or there is none); returns ids written.
 
-        `published` of a stored head is left alone.
+        `published` of a stored head is raised to the new one's, never lowered.
         """
 
     @abstractmethod
@@ -136,6 +169,10 @@ class ConversationStore(Opening):
     @abstractmethod
     async def set_customers(self, customers: Mapping[str, str]) -> None:
         """Identity id → its root."""
+
+    @abstractmethod
+    async def revise(self, ids: Collection[str]) -> None:
+        """Let the revisions of these identities grow: what was read of them before is not to be trusted any more."""
 
     @abstractmethod
     async def note_identities(self, profiles: Mapping[str, Profile], evidence: Mapping[str, Collection[str]]) -> None:

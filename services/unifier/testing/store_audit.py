@@ -80,7 +80,7 @@ class AuditContract:
         await store.audit.drop("claims", [one.id for one in found if "acme/cnv_1" in one.strands])
         assert await store.keys(keys) == {}
         assert len(await scanned(store.audit.claims_after, "", 100)) == 5
-        assert await store.clocks([ClockId(OWNER, 10, 1)]) == {}
+        assert ClockId(OWNER, 10, 1) not in await store.clocks([ClockId(OWNER, 10, 1)])
 
     async def test_an_epoch_only_rises(self, store: ConversationStore) -> None:
         for asked, then in ((3, 3), (2, 3), (4, 4)):

@@ -87,6 +87,10 @@ class HeadsContract:
             assert (await store.heads(["acme/cnv_1"]))["acme/cnv_1"].published == 2
         await store.fold([(head("acme/cnv_1", 3, published=0), 2)])
         assert (await store.heads(["acme/cnv_1"]))["acme/cnv_1"].published == 2
+        await store.fold([(head("acme/cnv_1", 4, published=3), 3)])
+        assert (await store.heads(["acme/cnv_1"]))["acme/cnv_1"].published == 3
+        await store.fold([(head("acme/cnv_1", 9, published=9), 3)])  # it is not written
+        assert (await store.heads(["acme/cnv_1"]))["acme/cnv_1"].published == 3
         assert await store.heads(["acme/cnv_absent"]) == {}
         await store.published({})
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unifier.model import Clock, ClockClaim, ClockId, Profile, Span
-from unifier.store.port import ConversationStore
-from unifier.testing.samples import identity
+from unifier.store.port import ConversationStore, Found
+from unifier.testing.samples import fill, identity, lean
 
 NewStore = Callable[[], ConversationStore]
 
@@ -195,3 +195,44 @@ class KeysContract:
         found = await store.identities([mia.id, tom.id, "acme/idn_absent"])
         assert found == {mia.id: revealed, tom.id: tom}
         await store.reveal([])
+
+    # --- looking at once -------------------------------------------------------------------------------------------
+
+    async def test_revisions_of_those_named_grow(self, store: ConversationStore) -> None:
+        people = [f"acme/idn_{number}" for number in range(20)] + ["other/idn_1", "acme/idn_1/x"]
+        assert await store.revisions(people) == dict.fromkeys(people, 0)
+        await store.revise(["acme/idn_1", "other/idn_1"])
+        await store.revise(["acme/idn_1"])
+        found = await store.revisions(people)
+        assert (found["acme/idn_1"], found["other/idn_1"]) == (2, 1)
+        assert sum(found.values()) < 10  # few share the same
+        await store.revise([])
+        assert await store.revisions([]) == {}
+
+    async def test_revisions_of_many_workers_grow_by_each(self, new_store: NewStore) -> None:
+        async with AsyncExitStack() as stack:
+            stores = [await stack.enter_async_context(new_store()) for _ in range(6)]
+            await stores[0].create_indexes()
+            await asyncio.gather(*(one.revise(["acme/idn_1", "b/idn_1"]) for one in stores))
+            assert await stores[0].revisions(["acme/idn_1", "b/idn_1"]) == {"acme/idn_1": 6, "b/idn_1": 6}
+
+    async def test_neighbouring_clocks_are_found_too(self, store: ConversationStore) -> None:
+        beside = [ClockId("acme/idn_1", 1000, bucket) for bucket in (-17, -16, -1, 0, 1, 15, 16, 17)]
+        strangers = [ClockId("acme/idn_1", 1000, 0, "threads"), ClockId("acme/idn_1", 900, 0)]
+        claims = [ClockClaim(one, f"acme/cnv_{n}", n, free=True) for n, one in enumerate([*beside, *strangers])]
+        await store.claim({}, claims, [])
+        for asked, expected in ((-16, {-17, -16}), (0, {-1, 0, 1}), (15, {15, 16}), (2, {1}), (3, set()), (18, {17})):
+            found = await store.clocks([ClockId("acme/idn_1", 1000, asked)])
+            assert {one.bucket for one in found} == expected
+            assert found.keys() <= set(beside)
+
+    async def test_a_look_finds_everything_at_once(self, store: ConversationStore) -> None:
+        clock, [stored] = ClockId("acme/idn_1", 1000, 5), await fill(store.insert, "acme/cnv_1", 1)
+        await store.claim({"acme/idn_1/mid/a": "acme/cnv_1"}, [ClockClaim(clock, "acme/cnv_1", 5100, free=True)], [])
+        await store.revise(["acme/idn_1"])
+        found = await store.look([stored.id, "acme/evt_absent"], ["acme/idn_1/mid/a"], [clock], ["acme/idn_1"])
+        assert found.entries == {stored.id: lean(stored)}
+        assert found.keys == {"acme/idn_1/mid/a": "acme/cnv_1"}
+        assert found.clocks == {clock: Clock("acme/cnv_1", Span(5100, 5100))}
+        assert (found.revisions, found.epoch) == ({"acme/idn_1": 1}, 1)
+        assert await store.look([], [], [], []) == Found({}, {}, {}, {}, 0)

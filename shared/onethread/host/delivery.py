@@ -18,31 +18,75 @@ _SHARE = 0.9
 """Of the seconds a provider waits, those in which we must be done; the rest is for the way back."""
 
 
-class Deliveries:
-    """Those in memory now: at most `admitted`, counting those whose caller has been sent away already."""
+_COST = 16 * 1024
+"""Bytes that a delivery takes beside its body: connection, request, task."""
+_COPIES = 6
+"""Of a body in memory at most, while it is parsed, checked and written: itself, its record, its event, what the log holds."""
 
-    def __init__(self, ingest: Ingest, wake: Waker, admitted: int) -> None:
+
+class Place:
+    """Of one delivery among those in memory, from its first byte until nobody works on it any longer."""
+
+    def __init__(self, deliveries: "Deliveries") -> None:
+        self._deliveries = deliveries
+        self._users = 1
+        self._bytes = 0
+
+    def take(self, size: int) -> bool:
+        """Room for `size` bytes more of the body. False: there is none, and nothing was taken."""
+        taken = self._deliveries.take(_COPIES * size)
+        self._bytes += _COPIES * size if taken else 0
+        return taken
+
+    def enter(self) -> None:
+        """One more works on it."""
+        self._users += 1
+
+    def leave(self) -> None:
+        """One less; the last one frees it."""
+        self._users -= 1
+        if not self._users:
+            self._deliveries.free(self._bytes)
+
+
+class Deliveries:
+    """Those in memory now: at most `admitted`, in `memory` bytes, those whose caller has been sent away already included."""
+
+    def __init__(self, ingest: Ingest, wake: Waker, admitted: int, memory: int) -> None:
         self._ingest, self._wake, self._limit = ingest, wake, admitted
-        self._attended = 0
-        self._unattended = 0
+        self._places = 0
+        self._free = memory
         self._writing: set[asyncio.Task[tuple[Answer, Outcome]]] = set()
         self._stopping = False
 
     @contextmanager
-    def admission(self) -> Iterator[bool]:
-        """Whether there is room for one more, and a place in it while somebody waits for the answer."""
-        if self._stopping or self._attended + self._unattended >= self._limit:
-            yield False
+    def admission(self) -> Iterator[Place | None]:
+        """A place for one more, while somebody waits for the answer; None: there is no room."""
+        if self._stopping or self._places >= self._limit or not self.take(_COST):
+            yield None
             return
-        self._attended += 1
-        self._show()
+        self._places += 1
+        metrics.HOOKS_OPEN.set(to=self._places)
+        place = Place(self)
         try:
-            yield True
+            yield place
         finally:
-            self._attended -= 1
-            self._show()
+            place.leave()
 
-    async def deliver(self, channel: Channel, request: Request, started: float) -> tuple[Answer, Outcome]:
+    def take(self, size: int) -> bool:
+        """Of the memory. One alone is let in whatever its size: a limit below a body's would refuse it for ever."""
+        if size > self._free and self._places > 1:
+            return False
+        self._free -= size
+        return True
+
+    def free(self, size: int) -> None:
+        """A place with so many bytes is empty."""
+        self._places -= 1
+        self._free += size + _COST
+        metrics.HOOKS_OPEN.set(to=self._places)
+
+    async def deliver(self, channel: Channel, request: Request, started: float, place: Place) -> tuple[Answer, Outcome]:
         """The connector's answer and what became of the records, once all is durable. `started`: the loop's time at which the request arrived.
 
         Raises Retryable when that takes too long; the write goes on, and what is sent again is a duplicate then.
@@ -52,13 +96,14 @@ class Deliveries:
         assert isinstance(connector, Webhook)
         task = asyncio.create_task(self._durable(channel, request))
         self._writing.add(task)
+        place.enter()
+        task.add_done_callback(lambda _: place.leave())
         task.add_done_callback(self._writing.discard)
         left = started + _SHARE * connector.answer_within - asyncio.get_running_loop().time()
         try:
             done, _ = await asyncio.wait({task}, timeout=max(left, 0.0))
         finally:
             if not task.done():  # too slow, or the caller's task was cancelled
-                self._unattended += 1
                 task.add_done_callback(self._left_behind)
         if not done:
             raise Retryable("the log is too slow for this provider's patience; the write goes on")
@@ -70,14 +115,10 @@ class Deliveries:
         while self._writing:
             await asyncio.wait(self._writing)
 
-    def _left_behind(self, task: asyncio.Task[tuple[Answer, Outcome]]) -> None:
-        self._unattended -= 1
-        self._show()
+    @staticmethod
+    def _left_behind(task: asyncio.Task[tuple[Answer, Outcome]]) -> None:
         if not task.cancelled() and (error := task.exception()):
             _log.warning("a delivery whose caller was told to come again could not be stored", error=error)
-
-    def _show(self) -> None:
-        metrics.HOOKS_OPEN.set(to=self._attended + self._unattended)
 
     async def _durable(self, channel: Channel, request: Request) -> tuple[Answer, Outcome]:
         records, wakes, failure = self._unpacked(channel, request)

@@ -29,7 +29,9 @@ class Health:
         self._needs: dict[str, Callable[[], Awaitable[object]]] = {}
         self._watches: dict[str, Callable[[], bool]] = {}
         self._tells: list[Callable[[], Sequence[str]]] = []
+        self._wanted: set[str] = set()
         self._missing: tuple[str, ...] = ()
+        self._away: tuple[str, ...] = ()
         self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
         self._stopping = False
@@ -37,6 +39,11 @@ class Health:
     def needs(self, name: str, probe: Callable[[], Awaitable[object]]) -> None:
         """Ready only while `probe` returns within three seconds."""
         self._needs[name] = probe
+
+    def wants(self, name: str, probe: Callable[[], Awaitable[object]]) -> None:
+        """Named at /readyz while `probe` does not return in time; ready all the same, since most works without it."""
+        self._needs[name] = probe
+        self._wanted.add(name)
 
     def watches(self, name: str, alive: Callable[[], bool]) -> None:
         """Alive only while this says so: for what can be stuck although the process runs."""
@@ -57,7 +64,8 @@ class Health:
             if now - self._asked_at >= _KEPT_SECONDS:
                 names = list(self._needs)
                 there = await asyncio.gather(*[self._answers(name) for name in names])
-                missing = tuple(name for name, good in zip(names, there, strict=True) if not good)
+                self._away = tuple(name for name, good in zip(names, there, strict=True) if not good)
+                missing = tuple(name for name in self._away if name not in self._wanted)
                 if missing != self._missing:
                     (_log.warning if missing else _log.info)("not ready" if missing else "ready", missing=missing)
                 self._missing, self._asked_at = missing, asyncio.get_running_loop().time()
@@ -76,14 +84,15 @@ class Health:
             await send_answer(send, problem(404))
 
     def _told(self) -> list[str]:
-        return [one for what in self._tells for one in what()]
+        away = [f"{name} is away" for name in self._away if name in self._wanted]
+        return away + [one for what in self._tells for one in what()]
 
     async def _answers(self, name: str) -> bool:
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 await self._needs[name]()
         except Exception as error:  # noqa: BLE001 -- whatever it is, the thing is not there
-            if name not in self._missing:
+            if name not in self._away:
                 _log.warning("something we need is away", what=name, error=error)
             return False
         return True

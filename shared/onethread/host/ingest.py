@@ -6,7 +6,9 @@
 acknowledged. Doing the same again makes no second event: ids are computed from what the provider sent.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 import msgspec
@@ -20,8 +22,11 @@ from onethread.errors import Poison, Retryable
 from onethread.event import Event, Source
 from onethread.host import keeping
 from onethread.host.channel import Channel, Channels
+from onethread.host.parsing.normalizing import Found, Over, Raised, Refused
+from onethread.host.parsing.pool import Parsed, Parsers
 from onethread.host.shrinking import fitted
 from onethread.host.stamping import proven, stamped
+from onethread.host.tasks import cancelled
 from onethread.log.drafts import MAX_RECORD_BYTES
 from onethread.log.port import Draft, EventLog
 from onethread.log.topics import DEAD_LETTERS, MESSAGES
@@ -54,6 +59,13 @@ class Stopped(Retryable):
     """`BUGS_IN_A_ROW` was reached. What came before the row is durable; the row is neither set aside nor passed over."""
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """What became of one record: events with their drafts, or a dead letter, or nothing."""
+
+    finished: Sequence[tuple[Event, Draft]] = ()
+    letter: DeadLetter | None = None
+
+
 class _Batch:
     """What one call gathers before it writes; `row`: bugs in a row so far."""
 
@@ -61,13 +73,24 @@ class _Batch:
         self.events: list[Event] = []
         self.drafts: list[Draft] = []
         self.letters: list[DeadLetter] = []
+        self.excerpts: list[str] = []
         self.degraded = ""
         self.streak = streak
         self.row = streak.length if streak else 0
 
+    async def add(self, parts: Iterable[_Part | asyncio.Task[_Part]]) -> None:
+        """In order; waits for those that are not finished."""
+        for one in parts:
+            part = await one if isinstance(one, asyncio.Task) else one
+            for event, draft in part.finished:
+                self.events.append(event)
+                self.drafts.append(draft)
+            if part.letter is not None:
+                self.letters.append(part.letter)
+
 
 class Ingest:
-    """Takes records of channels. `now` is the clock; `tokens` None: none are accepted."""
+    """Takes records of channels. `now` is the clock; `tokens` None: none are accepted; `parsers`: where they are read."""
 
     def __init__(
         self,
@@ -76,11 +99,13 @@ class Ingest:
         channels: Channels,
         tokens: OwnTokens | None = None,
         *,
+        parsers: Parsers | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.channels = channels
         self.now = now
         self._log, self._blobs, self._tokens = log, blobs, tokens
+        self._parsers = parsers or Parsers()
 
     async def records(self, channel: Channel, raws: Iterable[Raw], streak: Streak | None = None) -> Outcome:
         """Normalise and publish, in order. Returns when all is durable; raises Retryable or Misconfigured when not.
@@ -89,8 +114,7 @@ class Ingest:
         """
         batch = _Batch(streak)
         try:
-            for raw in raws:
-                await self._record(channel, self._arrived(raw), batch)
+            await self._normalized(await self._routed(channel, map(self._arrived, raws), batch), batch)
         except Stopped:
             # The same page comes again until somebody mends the connector: what is good in it need not wait, and the
             # dead letters would be written again each time.
@@ -110,51 +134,76 @@ class Ingest:
     def _arrived(self, raw: Raw) -> Raw:
         return raw if raw.ingested_at else msgspec.structs.replace(raw, ingested_at=milliseconds(self.now()))
 
-    async def _record(self, channel: Channel, raw: Raw, batch: _Batch) -> None:
-        targets = self.channels.receiving(channel, raw.account)
-        if not targets:
-            detail = f"no channel of connector {channel.connector.name} has this account; add one, then replay"
-            batch.letters.append(await self._letter(channel, raw, "route", "no_channel", detail))
-        for target in targets:
-            await self._for_channel(target, raw, batch)
+    async def _routed(self, channel: Channel, raws: Iterable[Raw], batch: _Batch) -> list[tuple[Channel, Raw]]:
+        """Each record with the channels it is for; one that is for none is set aside."""
+        found = []
+        for raw in raws:
+            targets = self.channels.receiving(channel, raw.account)
+            found += [(target, raw) for target in targets]
+            if not targets:
+                detail = f"no channel of connector {channel.connector.name} has this account; add one, then replay"
+                batch.letters.append(await self._letter(channel, raw, "route", "no_channel", detail))
+        return found
 
-    async def _for_channel(self, channel: Channel, raw: Raw, batch: _Batch) -> None:
+    async def _normalized(self, records: Sequence[tuple[Channel, Raw]], batch: _Batch) -> None:
+        """What becomes of each goes into the batch, in order. While blobs are written for one, the next are read."""
+        asked = [(channel.connector, raw) for channel, raw in records]
+        parts: list[_Part | asyncio.Task[_Part]] = []
         try:
-            found = tuple(channel.connector.normalize(raw))
-        except (Poison, msgspec.MsgspecError, UnicodeError) as error:
-            batch.letters.append(await self._letter(channel, raw, "normalize", "poison", str(error)))
-        except Exception as error:  # noqa: BLE001 -- whatever a record does to a connector's code stays with that record
-            batch.letters.append(await self._bug(channel, raw, error, batch))
-            return
+            async with aclosing(self._parsers.each(asked)) as outcomes:
+                async for parsed in outcomes:
+                    parts.append(await self._parsed(*records[len(parts)], parsed, batch))
+        except Stopped:
+            await batch.add(parts)
+            raise
         else:
-            await self._finish(channel, raw, found, batch)
-        batch.row = 0
+            await batch.add(parts)
+        finally:
+            await cancelled([part for part in parts if isinstance(part, asyncio.Task)])
 
-    async def _bug(self, channel: Channel, raw: Raw, error: Exception, batch: _Batch) -> DeadLetter:
+    async def _parsed(self, channel: Channel, raw: Raw, parsed: Parsed, batch: _Batch) -> _Part | asyncio.Task[_Part]:
+        bug = parsed.instead_of or parsed.outcome
+        if isinstance(bug, Raised):
+            self._bug(channel, bug, batch)
+        else:
+            batch.row = 0
+        match parsed.outcome:
+            case Found(events):
+                if parsed.instead_of is not None:
+                    batch.excerpts.append(parsed.instead_of.cause)
+                work = self._finish(channel, raw, events)
+                return asyncio.create_task(work) if keeping.takes_blobs(raw, events) else await work
+            case Refused(stage, detail):
+                return await self._aside(channel, raw, stage, "poison", detail)
+            case Raised():
+                return await self._aside(channel, raw, "normalize", "bug", batch.degraded)
+            case Over() as over:
+                detail = f"{self._parsers.why(over)}; if it is honest, give it more, then replay"
+                return await self._aside(channel, raw, "normalize", "budget", detail)
+
+    def _bug(self, channel: Channel, bug: Raised, batch: _Batch) -> None:
         batch.row += 1
         if batch.streak is not None and batch.row >= BUGS_IN_A_ROW:
             raise Stopped(
-                f"{BUGS_IN_A_ROW} records in a row broke the connector ({type(error).__name__}); "
+                f"{BUGS_IN_A_ROW} records in a row broke the connector ({bug.kind}); "
                 "mend or update it: the pull then goes on where it stopped"
-            ) from error
+            )
         metrics.BUGS.add(channel.id, "normalize")
-        _log.error("normalize raised what it should not", channel_id=channel.id, exc_info=error)
-        batch.degraded = f"{type(error).__name__} in the connector's normalize; mend it, then replay its dead letters"
-        return await self._letter(channel, raw, "normalize", "bug", batch.degraded)
+        _log.error("normalize raised what it should not", channel_id=channel.id, error=bug.kind, at=bug.at)
+        batch.degraded = f"{bug.kind} in the connector's normalize; mend it, then replay its dead letters"
 
-    async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event], batch: _Batch) -> None:
+    async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event]) -> _Part:
         """All events of a record, or its dead letter: never some of them."""
         if not found:
-            return
+            return _Part()
         try:
             source = await keeping.source_of(raw, self._blobs)
-            finished = [await self._finished(event, channel, raw, source) for event in found]
+            return _Part([await self._finished(event, channel, raw, source) for event in found])
         except Poison as error:
-            batch.letters.append(await self._letter(channel, raw, "encode", "poison", str(error)))
-            return
-        for event, draft in finished:
-            batch.events.append(event)
-            batch.drafts.append(draft)
+            return await self._aside(channel, raw, "encode", "poison", str(error))
+
+    async def _aside(self, channel: Channel, raw: Raw, stage: str, reason: str, detail: str) -> _Part:
+        return _Part(letter=await self._letter(channel, raw, stage, reason, detail))
 
     async def _finished(self, event: Event, channel: Channel, raw: Raw, source: Source) -> tuple[Event, Draft]:
         try:
@@ -180,6 +229,8 @@ class Ingest:
         await self._log.append(MESSAGES, batch.drafts)
         for event in batch.events:
             metrics.EVENTS.add(event.channel_id, event.kind)
+        for cause in batch.excerpts:
+            metrics.DEGRADED.add(channel.id, cause)
         metrics.LAST_DURABLE.set(channel.id, to=self.now().timestamp())
 
     async def _set_aside(self, letters: Sequence[DeadLetter]) -> None:

@@ -1,5 +1,7 @@
 """Moves bytes that are too large, or no text, out of events into the blob store. It knows no log and no connector."""
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from onethread.blobs import Blobs
@@ -7,6 +9,18 @@ from onethread.connector import Raw
 from onethread.dead_letters import INLINE_BYTES, DeadLetter
 from onethread.errors import Poison
 from onethread.event import Attachment, CallRecording, Content, Event, Source
+
+
+def takes_blobs(raw: Raw, events: Iterable[Event]) -> bool:
+    """Whether the record, or a file in its events, goes to the blob store."""
+    return len(raw.data) > INLINE_BYTES or any(
+        getattr(each, "content", None) is not None for event in events for each in _files(getattr(event, "fact", None))
+    )
+
+
+def _files(fact: object) -> Sequence[object]:
+    found = getattr(fact, "attachments", ())
+    return (fact.attachment,) if isinstance(fact, CallRecording) else found if isinstance(found, tuple) else ()
 
 
 async def source_of(raw: Raw, blobs: Blobs) -> Source:

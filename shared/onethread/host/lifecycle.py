@@ -6,6 +6,7 @@ stop asked for ─► each part stops taking, the last started first, and finish
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import signal
 import threading
@@ -16,16 +17,33 @@ from onethread.logs import get_logger
 
 _log = get_logger(__name__)
 
-GRACE = 30.0
-"""Seconds from the signal to the end; Kubernetes' own default for `terminationGracePeriodSeconds`."""
+GRACE = 25.0
+"""Seconds from the signal to the end. Kubernetes kills after 30 (`terminationGracePeriodSeconds`), without a word."""
 _UNCLEAN = 10.0
 """Of them, where a part ended by itself: what is stuck gains nothing by waiting, and is to be back soon."""
 _FOR_STOPPING = 0.7
 """Of the grace: for soft stops. The rest is for cancelling and for closing clients."""
 
+_SHARE = 0.6
+"""Of what is left for soft stops, for one part: one that hangs leaves something to those after it."""
+
+
+def gone_within(seconds: float) -> None:
+    """End the process by force if it is still there then: threads that wait for a server that hangs would keep it."""
+    last = threading.Timer(seconds, os._exit, (70,))
+    last.daemon = True
+    last.start()
+
 
 async def nothing() -> None:
     """For parts that stop by being cancelled, which is what follows."""
+
+
+def _give_up() -> None:
+    """A loop that is blocked, a thread that hangs: say where, and be gone."""
+    _log.error("does not end; where it hangs, is below")
+    faulthandler.dump_traceback()
+    os._exit(70)
 
 
 class _Part(NamedTuple):
@@ -77,9 +95,7 @@ class Service:
             self._asked.set()
             if not self._clean:
                 self._grace = min(self._grace, _UNCLEAN)
-            last_resort = threading.Timer(
-                self._grace + 1.0, os._exit, (70,)
-            )  # a loop that is blocked, a thread that hangs
+            last_resort = threading.Timer(self._grace + 1.0, _give_up)
             last_resort.daemon = True
             last_resort.start()
             await self._stopped(tasks)
@@ -100,7 +116,8 @@ class Service:
         loop = asyncio.get_running_loop()
         began = loop.time()
         for part in reversed(self._parts):
-            await self._in_time(part.name, part.stop, began + self._grace * _FOR_STOPPING - loop.time())
+            left = began + self._grace * _FOR_STOPPING - loop.time()
+            await self._in_time(part.name, part.stop, left * _SHARE)
             tasks[part].cancel()
         if tasks:
             _, stuck = await asyncio.wait(tasks.values(), timeout=self._grace * 0.1)

@@ -13,8 +13,9 @@ from onethread.errors import Conflict, Retryable
 from onethread.host.channel import Channel
 from onethread.host.ingest import Streak
 from onethread.host.lent import Lender
-from onethread.host.pulling import PullHost, background, cancelled
+from onethread.host.pulling import PullHost
 from onethread.host.standing import Standing
+from onethread.host.tasks import background, cancelled
 from onethread.host.trouble import Trouble
 from onethread.host.wakes import Alarm, Notes
 from onethread.logs import get_logger

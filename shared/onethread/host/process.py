@@ -63,6 +63,7 @@ class Process:
         self._opens: list[tuple[str, Opening, Probe]] = []
         self.opens("log", self.log, lambda: self.log.extents(MESSAGES))
         self.opens("state", self.state, lambda: self.state.get("health", "probe"))
+        self.health.wants("blobs", self.blobs.answers)
         self.watches("log", self._unconfirmed)
         self._prepares: list[Callable[[], Awaitable[object]]] = []
         self._finishes: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -104,7 +105,8 @@ class Process:
     def ingests(self) -> None:
         """Every edge of the channels: webhooks, polling, streams, mounted applications."""
         now = lambda: datetime.now(UTC)  # noqa: E731 -- the one clock of this process
-        ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), now=now)
+        parsers = assembly.parsers(self.settings)
+        ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), parsers=parsers, now=now)
         # A holder's name is of one run: a process that comes back is another, and waits until the lease has run out.
         leases = Leases(self.state, f"{self.member}.{secrets.token_hex(4)}")
         lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now))
@@ -121,6 +123,7 @@ class Process:
             standing=standing,
             body_limit=http.max_body_bytes,
             admitted=http.max_waiting,
+            memory=http.max_waiting_bytes,
         )
         self.prepares(lambda: _announced(self.channels, standing, ChannelStates(self.state)))
         self.mounts("/hooks/", webhook)
@@ -128,7 +131,11 @@ class Process:
         self.runs("polling", polling.run, polling.stop)
         self.runs("streams", stream.run, stream.stop)
         self.runs("subscriptions", Subscriptions(lender, leases, standing, self.public_url).run, nothing)
-        self._finishes += [("connectors' connections", lender.close), ("webhooks", webhook.stop)]
+        self._finishes += [
+            ("parser processes", parsers.close),
+            ("connectors' connections", lender.close),
+            ("webhooks", webhook.stop),
+        ]
 
     # --- running ---
 

@@ -4,16 +4,16 @@ channels ─► resources ─► lease ─► pull, while the lease is held ─�
 """
 
 import asyncio
-import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from onethread.host.channel import Channel
 from onethread.host.holding import while_held
 from onethread.host.lent import Lender
 from onethread.host.standing import ENTRANCE, SUBSCRIPTION, Standing
+from onethread.host.tasks import cancelled
 from onethread.host.trouble import Trouble
 from onethread.state.cursors import Cursors
 from onethread.state.leases import Lease, Leases
@@ -108,22 +108,3 @@ class PullHost(ABC):
         finally:
             self._held.discard((channel.id, resource))
         return True
-
-
-async def cancelled(tasks: Any) -> None:
-    """Cancel the tasks and wait until they have ended."""
-    ending: list[asyncio.Task[Any]] = list(tasks)
-    for task in ending:
-        task.cancel()
-    if ending:
-        await asyncio.wait(ending)
-    for task in ending:
-        with contextlib.suppress(asyncio.CancelledError):
-            task.exception()
-
-
-def background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-    """Run beside everything else; `tasks` keeps it until it has ended."""
-    task = asyncio.create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)

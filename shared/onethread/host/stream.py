@@ -13,7 +13,8 @@ from onethread.errors import Conflict
 from onethread.host.channel import Channel
 from onethread.host.ingest import Streak
 from onethread.host.lent import Lent
-from onethread.host.pulling import PullHost, cancelled
+from onethread.host.pulling import PullHost
+from onethread.host.tasks import cancelled
 from onethread.host.trouble import Trouble
 from onethread.state.leases import Lease
 

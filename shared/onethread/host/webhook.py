@@ -18,9 +18,9 @@ import msgspec
 
 from onethread import metrics
 from onethread.connector import Answer, Host, Keys, Rejected, Request, Retryable, Webhook, same
-from onethread.host.bodies import Disconnected, body_of, drain
+from onethread.host.bodies import Disconnected, body_of, drain, is_short
 from onethread.host.channel import Channel
-from onethread.host.delivery import Deliveries, Waker
+from onethread.host.delivery import Deliveries, Place, Waker
 from onethread.host.faults import Bug, translated
 from onethread.host.ingest import Ingest, Outcome
 from onethread.host.keys import KeyCache
@@ -36,6 +36,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _RETRY_AFTER = 5
 """Seconds that a caller is asked to wait, where nobody said how long."""
+_PAUSES = 256
+"""So many refused ones pause at most."""
+_UNREAD = frozenset({413, 503})
+"""Answers given before the body was read; what still comes of it is thrown away, so that they arrive."""
 _MARK = "/hooks/"
 _SET_ASIDE = Reason(
     "set_aside",
@@ -49,8 +53,9 @@ class WebhookApp:
 
     `public_url`: what providers were given, without `/hooks`; signatures may cover it, so it is never taken from a request.
     `lend`: the host for `Keys`; `wake`: what a Wake is handed to; `standing`: where the channel's state is reported.
-    `body_limit` bytes and `read_seconds` bound a body, `admitted` the deliveries in memory at one time, those still being
-    written included.
+    `body_limit` bytes and `read_seconds` bound a body; `admitted` bounds the deliveries in memory at one time, and `memory`
+    their bytes, those still being written included. `pause`: seconds before a 503 for want of room, since who comes again at
+    once, whatever we ask, would take the time of those we have let in.
     """
 
     def __init__(
@@ -64,12 +69,15 @@ class WebhookApp:
         body_limit: int = 3 * 1024 * 1024,
         read_seconds: float = 10.0,
         admitted: int = 256,
+        memory: int = 64 * 1024 * 1024,
+        pause: float = 0.5,
     ) -> None:
         self._ingest, self._public_url = ingest, public_url.rstrip("/")
         self._keys = KeyCache(lend, ingest.now)
         self._body_limit, self._read_seconds = body_limit, read_seconds
-        self._deliveries = Deliveries(ingest, wake, admitted)
+        self._deliveries = Deliveries(ingest, wake, admitted, memory)
         self._standing = standing
+        self._pause, self._pausing = pause, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3."""
@@ -82,7 +90,7 @@ class WebhookApp:
             return
         try:
             answer, headers = await self._answered(channel, rest, scope, receive, started)
-            unread = drain(receive) if answer.status == 413 else None
+            unread = drain(receive) if headers.get("connection") == "close" and answer.status in _UNREAD else None
             await send_answer(send, answer, headers, unread)
         except Disconnected:
             return
@@ -112,21 +120,37 @@ class WebhookApp:
             return (answer, {}) if answer else (problem(405), {"allow": "POST"})
         if scope["method"] != "POST":
             return problem(405), {"allow": "POST"}
-        with self._deliveries.admission() as free:
-            if not free:
-                return _later(None)
+        with self._deliveries.admission() as place:
+            if place is None:
+                return await self._full(scope, receive)
             arrived = self._request(scope, rest, b"")
-            body = await body_of(scope, receive, self._body_limit, self._read_seconds)
+            body = await body_of(scope, receive, self._body_limit, self._read_seconds, place.take)
             if isinstance(body, int):
-                return problem(body), {"connection": "close"}
-            return await self._delivered(channel, msgspec.structs.replace(arrived, body=body), started)
+                return await self._full(scope, receive) if body == 503 else (problem(body), {"connection": "close"})
+            return await self._delivered(channel, msgspec.structs.replace(arrived, body=body), started, place)
 
-    async def _delivered(self, channel: Channel, request: Request, started: float) -> tuple[Answer, dict[str, str]]:
+    async def _full(self, scope: Scope, receive: Receive) -> tuple[Answer, dict[str, str]]:
+        """No room in memory. A small body is thrown away first: to close the connection would cost both sides more."""
+        short = is_short(scope)
+        if short:
+            await drain(receive)
+        if self._pausing < _PAUSES:
+            self._pausing += 1
+            try:
+                await asyncio.sleep(self._pause)
+            finally:
+                self._pausing -= 1
+        answer, headers = _later(None)
+        return answer, headers if short else {**headers, "connection": "close"}
+
+    async def _delivered(
+        self, channel: Channel, request: Request, started: float, place: Place
+    ) -> tuple[Answer, dict[str, str]]:
         try:
             request = await self._authentic(channel, request)
             if answer := self._handshake(channel, request):
                 return answer, {}
-            answer, outcome = await self._deliveries.deliver(channel, request, started)
+            answer, outcome = await self._deliveries.deliver(channel, request, started, place)
         except Rejected as error:
             self._refused(channel, error)
             return refusal(error.status), {}

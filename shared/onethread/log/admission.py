@@ -16,10 +16,16 @@ class Admission:
         """What to acquire and release for `cost`: never over the whole budget, so that anything gets in alone."""
         return min(cost, self._capacity)
 
+    def try_acquire(self, price: int) -> bool:
+        """Take `price` if it is free and nobody waits; whether it was."""
+        if self._waiting or self._free < price:
+            return False
+        self._free -= price
+        return True
+
     async def acquire(self, price: int) -> None:
         """Wait for the budget to have `price` free. First come, first served: a large one is not starved by small ones."""
-        if not self._waiting and self._free >= price:
-            self._free -= price
+        if self.try_acquire(price):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((price, turn))

@@ -58,11 +58,13 @@ class KafkaWriter:
         """Write to a topic that exists. Raises Unconfirmed when some may have been written, Retryable when none was."""
         end = asyncio.get_running_loop().time() + self._deadline
         price = self._admission.price(sum(size(draft) + _PENDING_COST for draft in drafts))
-        await self._before(end, self._admission.acquire(price))
+        if not self._admission.try_acquire(price):
+            await self._before(end, self._admission.acquire(price))
         sent: list[asyncio.Future[RecordMetadata]] = []
-        line: _Line | None = None
+        line = self._line
         try:
-            line = await self._before(end, self._connected())
+            if line is None:
+                line = await self._before(end, self._connected())
             with line.used():
                 return await self._send(line, topic, drafts, end, sent)
         finally:

@@ -82,13 +82,8 @@ class SqliteLog(EventLog):
         """See the port. A locked file or a full disk is Retryable: nothing was written then."""
         refuse_oversized(drafts)
         price = self._admission.price(sum(map(size, drafts)))
-        try:
-            async with asyncio.timeout(self._deadline):
-                await self._admission.acquire(price)
-        except TimeoutError as error:
-            raise Retryable(
-                f"{_PENDING_BYTES >> 20} MiB wait for the disk of {self._path} already; nothing was written."
-            ) from error
+        if not self._admission.try_acquire(price):
+            await self._wait_for_room(price)
         try:
             job = partial(records.append, topic=topic, drafts=drafts, now=self._now())
             written = await self._database.write(job)
@@ -96,6 +91,15 @@ class SqliteLog(EventLog):
             self._admission.release(price)
         self._bell.ring()
         return written
+
+    async def _wait_for_room(self, price: int) -> None:
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._admission.acquire(price)
+        except TimeoutError as error:
+            raise Retryable(
+                f"{_PENDING_BYTES >> 20} MiB wait for the disk of {self._path} already; nothing was written."
+            ) from error
 
     @asynccontextmanager
     async def join(self, group: str, topics: Sequence[str], member: str) -> AsyncIterator[Reader]:

@@ -42,7 +42,7 @@ def join(connection: sqlite3.Connection, me: Me, topics: Sequence[str], now: int
     """Become a member until `now + lease` (milliseconds). Raises Misconfigured for an unknown topic."""
     for topic in topics:
         known(connection, topic)
-    expire(connection, me.group, now)
+    expire(connection, me.group, now, lease)
     connection.execute("INSERT INTO groups VALUES (?, 0) ON CONFLICT DO NOTHING", (me.group,))
     blob = blob_of(topics)
     row = connection.execute("SELECT topics FROM members WHERE group_name = ? AND member = ?", me[:2]).fetchone()
@@ -57,7 +57,7 @@ def beat(connection: sqlite3.Connection, me: Me, now: int, lease: int) -> None:
     connection.execute(
         "UPDATE members SET alive_until = ? WHERE group_name = ? AND member = ? AND incarnation = ?", (now + lease, *me)
     )
-    expire(connection, me.group, now)
+    expire(connection, me.group, now, lease)
 
 
 def leave(connection: sqlite3.Connection, me: Me) -> None:
@@ -67,9 +67,16 @@ def leave(connection: sqlite3.Connection, me: Me) -> None:
         _next_generation(connection, me.group)
 
 
-def expire(connection: sqlite3.Connection, group: str, now: int) -> None:
-    """Remove the members whose lease ran out."""
-    gone = connection.execute("DELETE FROM members WHERE group_name = ? AND alive_until < ?", (group, now))
+def expire(connection: sqlite3.Connection, group: str, now: int, lease: int | None = None) -> None:
+    """Remove the members whose lease ran out.
+
+    `lease`: that of members such as these. One that runs for far longer is of before the clock was set back, and of somebody
+    who may be dead: who is alive after all comes back at its next poll.
+    """
+    latest = now + 2 * lease if lease is not None else 2**62
+    gone = connection.execute(
+        "DELETE FROM members WHERE group_name = ? AND (alive_until < ? OR alive_until > ?)", (group, now, latest)
+    )
     if gone.rowcount:
         _next_generation(connection, group)
 

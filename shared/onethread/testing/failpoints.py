@@ -32,7 +32,7 @@ READS: dict[type, frozenset[str]] = {
     EventLog: frozenset({"extents", "fetch", "commits"}),
     Reader: frozenset({"lag", "rewind"}),
     StateStore: frozenset({"get", "scan"}),
-    Blobs: frozenset({"get", "size"}),
+    Blobs: frozenset({"answers", "get", "size"}),
     Host: frozenset(),
     WebSocket: frozenset(),
     Polling: frozenset(),

@@ -18,14 +18,15 @@ _REQUESTS = ("Produce", "OffsetCommit")
 
 def watch_sqlite(points: FailPoints) -> None:
     """`sqlite.<file>.commit:before`: all statements of a writing transaction are done, and none is durable."""
-    connect = sqlite3.connect
+    driver: Any = sqlite3
+    connect = driver.connect
 
     def watched(path: Any, *arguments: Any, **named: Any) -> sqlite3.Connection:
-        connection = connect(path, *arguments, **named)
+        connection: sqlite3.Connection = connect(path, *arguments, **named)
         _watch_connection(connection, Path(str(path)).stem, points)
         return connection
 
-    sqlite3.connect = watched
+    driver.connect = watched
 
 
 def _watch_connection(connection: sqlite3.Connection, name: str, points: FailPoints) -> None:

@@ -143,6 +143,9 @@ def test_every_command_has_help_with_an_example(run: Run) -> None:
         "link",
         "unlink",
         "move",
+        "verify",
+        "replay",
+        "rebuild",
         "schemas",
         "config",
     ):

@@ -132,7 +132,7 @@ async def entrance(kit: Kit) -> AsyncIterator[Entrance]:
         kit.channels.add(channel(connector, id=channel_id))
     app = WebhookApp(
         kit.ingest, public_url="https://hooks.example.com/", lend=no_host, wake=wake, standing=kit.standing,
-        body_limit=1024 * 1024, read_seconds=0.5, admitted=4,
+        body_limit=1024 * 1024, read_seconds=0.5, admitted=4, pause=0.05,
     )  # fmt: skip
     async with hostkit.served(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
         yield Entrance(kit, app, client, woken)

@@ -92,6 +92,14 @@ HOSTILE = {
     "formatting": "<p>" * 50_000 + "<b>" * MOST,
     "comments": "<!--" * 200_000,
     "entities": "&amp" * 200_000,
+    "ends that close nothing": "".join(f"<font c{n}>" for n in range(MOST)) + "</p>" * 30_000,
+    "fonts and ends": "".join(f"<font c{n}>" for n in range(1_000)) + "</p>" * 28_000,
+    "paragraphs in bold": "<b>" * MOST + "<p>x</p>" * 25_000,
+    "lists": "<ul><li>" * MOST,
+    "attributes, four times": ("<a " + " ".join(f"a{n}" for n in range(7_900)) + ">") * 4,
+    "attributes with hidden ends": "<a " + " ".join(f'a{n}=">"' for n in range(20_000)) + ">",
+    "attributes around a hidden end": "<a b='>' " + " ".join(f"a{n}" for n in range(40_000)) + ">",
+    "tags with wide gaps": ("<a b=" + " " * 25 + '">"') + " ".join(f"a{n}" for n in range(40_000)) + ">",
 }
 
 
@@ -100,6 +108,21 @@ def test_hostile_html_takes_a_bounded_time(name: str) -> None:
     began = time.process_time()
     clean(HOSTILE[name])
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>The kettle leaks.</p>" * 9_000,
+        "<div><span style='color:red'><a href='https://shop.example/x'>tea</a></span></div>" * 900,
+        "<table>" + "<tr><td><a href='https://shop.example/x'>tea</a></td></tr>" * 2_000 + "</table>",
+        "<p>a='b' is no tag, and x=\"y <b>bold</b> is none</p>" * 100,
+    ],
+)
+def test_large_html_of_honest_people_is_shown(html: str) -> None:
+    shown, cut = clean(html)
+    assert shown
+    assert not cut
 
 
 def test_html_that_is_too_deep_is_left_out_and_too_long_is_cut() -> None:

@@ -10,13 +10,13 @@ from email_ingest.connectors.imap.link import Link
 from email_ingest.connectors.imap.oauth import access_token
 from email_ingest.connectors.imap.reader import Reader, position
 from email_ingest.connectors.imap.settings import Settings
-from email_ingest.mime import Delivery, Mailstore, events
-from onethread.connector import Checks, Connector, Host, Raw, Step, Stream
+from email_ingest.mime import Delivery, Mailstore, events, excerpt
+from onethread.connector import Checks, Connector, Excerpts, Host, Raw, Step, Stream
 from onethread.errors import OnethreadError
 from onethread.event import Event
 
 
-class Imap(Connector[Settings], Stream, Checks):
+class Imap(Connector[Settings], Stream, Excerpts, Checks):
     """One mailbox. A resource is a folder; its cursor a UIDVALIDITY and the last UID that is durable."""
 
     name = "imap"
@@ -61,21 +61,19 @@ class Imap(Connector[Settings], Stream, Checks):
             link.close()
 
     def normalize(self, raw: Raw) -> Iterable[Event]:
-        about = raw.about
+        return events(raw.data, self._store(), _delivery(raw))
+
+    def excerpt(self, raw: Raw, because: str) -> Iterable[Event]:
+        """The header, the first words, and the mail as a file."""
+        return excerpt(raw.data, self._store(), _delivery(raw), because)
+
+    def _store(self) -> Mailstore:
         settings = self.settings
-        store = Mailstore(
+        return Mailstore(
             settings.account,
             addresses=frozenset(settings.addresses),
             authserv_ids=frozenset(name.casefold() for name in settings.authserv_ids),
         )
-        delivery = Delivery(
-            folder=about.get("folder", "INBOX"),
-            sent=about.get("sent") == "1",
-            internal_date=_moment(about.get("internal_date", "")),
-            cut=about.get("cut", ""),
-            provider_thread=about.get("thread", ""),
-        )
-        return events(raw.data, store, delivery)
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
         """Reach, encrypt, log in, folders, announcements: the first that fails ends it, and says what to change."""
@@ -111,6 +109,17 @@ class Imap(Connector[Settings], Stream, Checks):
             yield Step(step, ok=False, todo=todo)
         finally:
             link.close()
+
+
+def _delivery(raw: Raw) -> Delivery:
+    about = raw.about
+    return Delivery(
+        folder=about.get("folder", "INBOX"),
+        sent=about.get("sent") == "1",
+        internal_date=_moment(about.get("internal_date", "")),
+        cut=about.get("cut", ""),
+        provider_thread=about.get("thread", ""),
+    )
 
 
 def _moment(text: str) -> datetime | None:

@@ -1,13 +1,23 @@
 """Scans and repairs of the conversation store in MongoDB. What a document means is said where it is written."""
 
 from collections.abc import Collection as Several
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from onethread.mongo import Collection, DeleteOne, Document, UpdateOne
 from unifier.model import Entry, Head, Identity, Link, tenant_of
 from unifier.store.audit import Audit, Claim, Kind, Place, bounds
 from unifier.store.mongo import indexes
-from unifier.store.mongo.documents import clock_id, entry_of, fields_of, head_of, identity_of, link_of, strand_of
+from unifier.store.mongo.documents import (
+    NO_CLOCK,
+    bucket_field,
+    clocks_on,
+    entry_of,
+    fields_of,
+    head_of,
+    identity_of,
+    link_of,
+    strand_of,
+)
 
 _NAMES: dict[Kind, str] = {
     "entries": "entries",
@@ -18,6 +28,8 @@ _NAMES: dict[Kind, str] = {
 }
 _PLACE = [("strand", 1), ("seq", 1)]
 _LEAN = {"event.source": 0}
+_PART = "!"
+"""Between a document and the field of one clock in it. No id holds it: they are made of tenants' names and of hashes."""
 
 
 class MongoAudit(Audit):
@@ -56,8 +68,14 @@ class MongoAudit(Audit):
         return [link_of(document) for document in await self._page("links", tenant, after, limit)]
 
     async def claims_after(self, tenant: str, after: str, limit: int) -> list[Claim]:
-        """See the port. In order of `_id`."""
-        return [_claim(document) for document in await self._page("claims", tenant, after, limit)]
+        """See the port. In order of `_id`; a document of clocks is one claim for each."""
+        place, _, part = after.partition(_PART)
+        begun = await self._collections["keys"].find({"_id": place}) if part else []
+        found = [claim for document in begun for claim in _claims(document) if claim.id > after]
+        while len(found) < limit and (page := await self._page("claims", tenant, place, limit)):
+            place = page[-1]["_id"]
+            found += [claim for document in page for claim in _claims(document)]
+        return found[:limit]
 
     async def _page(self, kind: Kind, tenant: str, after: str, limit: int) -> list[Document]:
         begin, end = bounds(tenant, after)
@@ -88,18 +106,25 @@ class MongoAudit(Audit):
 
     async def drop(self, kind: Kind, ids: Several[str]) -> None:
         """See the port."""
-        await self._collections[_NAMES[kind]].write([DeleteOne({"_id": one}) for one in ids])
+        collection = self._collections[_NAMES[kind]]
+        parts = [one.partition(_PART) for one in ids]
+        clocks = [(one, field) for one, _, field in parts if field]
+        await collection.write([DeleteOne({"_id": one}) for one, _, field in parts if not field])
+        await collection.write([UpdateOne({"_id": one}, {"$unset": {field: ""}}) for one, field in clocks])
+        # Walks count on a clock in every document.
+        await collection.write([DeleteOne({"_id": one, **NO_CLOCK}) for one in {one for one, _ in clocks}])
 
 
 def _fields(head: Head) -> Document:
     return {**fields_of(head), "tenant": tenant_of(head.id), "listed": head.message_count > 0}
 
 
-def _claim(document: Document) -> Claim:
+def _claims(document: Document) -> Iterator[Claim]:
     name: str = document["_id"]
-    strands = [document["strand"]] if document.get("strand") else []
     if "#" not in name:
-        return Claim(name, name, tuple(strands))
-    owner = clock_id(name).owner
-    strands += [strand_of(field, tenant_of(owner)) for field in document.get("seen", {})]
-    return Claim(name, owner, tuple(strands))
+        yield Claim(name, name, (document["strand"],))
+        return
+    for clock, bucket in clocks_on(document):
+        strands = [bucket["strand"]] if bucket.get("strand") else []
+        strands += [strand_of(field, tenant_of(clock.owner)) for field in bucket.get("seen", {})]
+        yield Claim(f"{name}{_PART}{bucket_field(clock)}", clock.owner, tuple(strands))

@@ -58,15 +58,31 @@ def _maps(document: Document) -> Iterator[tuple[dict[str, Any], str]]:
 # --- clocks --------------------------------------------------------------------------------------------------------
 
 
-def clock_key(clock: ClockId) -> str:
-    """The `_id` of a clock. Fixed width: one owner's clocks are one range in order of (window, bucket, grouping)."""
-    return f"{clocks_of(clock.owner)}{clock.window:020d}#{clock.bucket + _BIAS:020d}#{clock.grouping}"
+SHELF = 16
+"""Neighbouring buckets of one owner in one document: who needs a bucket needs those beside it."""
+NO_CLOCK: Document = {f"b{place:02d}": {"$exists": False} for place in range(SHELF)}
+"""The condition of a document without a clock."""
 
 
-def clock_id(key: str) -> ClockId:
-    """The clock of an `_id`."""
-    owner, window, bucket, grouping = key.rsplit("#", 3)
-    return msgspec.convert((owner, int(window), int(bucket) - _BIAS, grouping), ClockId)
+def shelf_key(clock: ClockId) -> str:
+    """The `_id` of a clock's document. Fixed width: one owner's are one range in order of (window, bucket, grouping)."""
+    shelf = clock.bucket // SHELF
+    return f"{clocks_of(clock.owner)}{clock.window:020d}#{shelf + _BIAS:020d}x{SHELF}#{clock.grouping}"
+
+
+def bucket_field(clock: ClockId) -> str:
+    """The field of a clock in its document."""
+    return f"b{clock.bucket % SHELF:02d}"
+
+
+def clocks_on(document: Document) -> Iterator[tuple[ClockId, Document]]:
+    """The clocks of a document, in order of their buckets."""
+    owner, window, shelf, grouping = document["_id"].rsplit("#", 3)
+    first = (int(shelf.partition("x")[0]) - _BIAS) * SHELF
+    for place in range(SHELF):
+        if f"b{place:02d}" in document:
+            clock = msgspec.convert((owner, int(window), first + place, grouping), ClockId)
+            yield clock, document[f"b{place:02d}"]
 
 
 def clocks_of(owner: str) -> str:

@@ -24,7 +24,7 @@ class Heads:
         mark = secrets.token_hex(8)
         written = await self._collection.write([_folding(head, expected, mark) for head, expected in heads])
         ids = {head.id for head, _ in heads}
-        if written.matched + len(written.upserted) == len(heads):
+        if written.modified + len(written.upserted) == len(heads):
             return ids
         marked = await self._collection.find({"_id": each(ids), "mark": mark}, fields={"_id": 1})
         return {document["_id"] for document in marked}
@@ -73,13 +73,14 @@ class Heads:
 
 
 def _folding(head: Head, expected: int, mark: str) -> UpdateOne:
+    """A pipeline that leaves a head as it is if its `through` is another: so `_id` alone finds it, in any server's plan."""
     fields = fields_of(head)
-    new = {"published": fields.pop("published")}  # of a stored head it is another's to raise
-    change = {
-        "$set": {**fields, "tenant": tenant_of(head.id), "listed": head.message_count > 0, "mark": mark},
-        "$setOnInsert": new,
-    }
-    return UpdateOne({"_id": head.id, "through": expected}, change, upsert=expected == 0)
+    told = {"published": {"$max": ["$published", fields.pop("published")]}}  # another may have raised it further
+    new = {**fields, "tenant": tenant_of(head.id), "listed": head.message_count > 0, "mark": mark}
+    folded = {"$mergeObjects": ["$$ROOT", {"$literal": new}, told]}
+    is_expected = {"$eq": [{"$ifNull": ["$through", 0]}, expected]}
+    change = [{"$replaceWith": {"$cond": [is_expected, folded, "$$ROOT"]}}]
+    return UpdateOne({"_id": head.id}, change, upsert=expected == 0)
 
 
 def _age(head: Head) -> str:

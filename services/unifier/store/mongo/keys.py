@@ -1,14 +1,19 @@
 """Keys and clocks in MongoDB, in one collection: the first claim decides the strand, every claim widens a span."""
 
+import asyncio
 from collections.abc import Collection as Several
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from onethread.errors import Retryable
 from onethread.mongo import Collection, Document, InsertOne, Operation, UpdateOne
-from unifier.model import Clock, ClockClaim, ClockId, Span, tenant_of
-from unifier.store.mongo.documents import clock_id, clock_key, clocks_of, each, field_of, strand_of
+from unifier.model import Clock, ClockClaim, ClockId, Span, around, tenant_of
+from unifier.store.mongo.documents import bucket_field, clocks_of, clocks_on, each, field_of, shelf_key, strand_of
 
+_LONG = 100
+_PARTS = 3
+"""In how many parts a list of more than `_LONG` ids is asked for."""
 _ROUNDS = 20  # each lost race means that another made the document, so the second attempt should find it
 
 
@@ -20,11 +25,11 @@ class Keys:
 
     async def claim(self, keys: Mapping[str, str], clocks: Sequence[ClockClaim]) -> None:
         """Strands only where there are none; spans widen."""
-        by_clock: dict[ClockId, list[ClockClaim]] = {}
+        shelves: dict[str, dict[str, list[ClockClaim]]] = {}
         for claim in clocks:
-            by_clock.setdefault(claim.id, []).append(claim)
+            shelves.setdefault(shelf_key(claim.id), {}).setdefault(bucket_field(claim.id), []).append(claim)
         operations: list[Operation] = [
-            UpdateOne({"_id": clock_key(clock)}, _widening(claims), upsert=True) for clock, claims in by_clock.items()
+            UpdateOne({"_id": shelf}, [{"$set": _widening(buckets)}], upsert=True) for shelf, buckets in shelves.items()
         ]
         # A key that is there already refuses the insert, and keeps its strand.
         inserts: list[Operation] = [InsertOne({"_id": key, "strand": strand}) for key, strand in keys.items()]
@@ -52,9 +57,15 @@ class Keys:
         return {document["_id"]: document["strand"] for document in found}
 
     async def clocks(self, ids: Several[ClockId]) -> dict[ClockId, Clock]:
-        """The clocks that exist."""
-        found = await self._collection.find({"_id": each(map(clock_key, ids))}) if ids else []
-        return dict(map(_clock, found))
+        """The clocks that exist, of these buckets and of those beside them."""
+        wanted = {bucket for clock in ids for bucket in around(clock)}
+        shelves = sorted(set(map(shelf_key, wanted)))
+        # Side by side: a server may hold each document that it finds against the whole list.
+        many = _PARTS if len(shelves) > _LONG else min(len(shelves), 1)
+        parts = [shelves[part::many] for part in range(many)]
+        found = await asyncio.gather(*(self._collection.find({"_id": each(part)}) for part in parts))
+        documents = chain.from_iterable(found)
+        return {clock: one for document in documents for clock, one in _clocks(document) if clock in wanted}
 
     async def owned_keys(self, owner: str, after: str, limit: int) -> list[tuple[str, str]]:
         """Keys of one owner, in id order."""
@@ -65,24 +76,29 @@ class Keys:
 
     async def owned_clocks(self, owner: str, after: ClockId | None, limit: int) -> list[tuple[ClockId, Clock]]:
         """Clocks of one owner, in order of (window, bucket, grouping)."""
-        begin = clock_key(after) if after else clocks_of(owner)
-        inside = {"_id": {"$gt": begin, "$lt": owner + "$"}}  # the character after "#"
-        found = await self._collection.find(inside, sort=[("_id", 1)], limit=limit) if limit else []
-        return list(map(_clock, found))
+        begin = shelf_key(after._replace(grouping="episodes")) if after else clocks_of(owner)  # the first of that shelf
+        inside = {"_id": {"$gte": begin, "$lt": owner + "$"}}  # the character after "#"
+        # Each document holds a clock, but for the two at which the last page ended, and the last may lack its neighbour.
+        found = await self._collection.find(inside, sort=[("_id", 1)], limit=limit + 3) if limit else []
+        clocks = sorted((pair for document in found for pair in _clocks(document)), key=lambda pair: pair[0])
+        return [(clock, one) for clock, one in clocks if after is None or clock > after][:limit]
 
 
-def _widening(claims: Iterable[ClockClaim]) -> list[Document]:
-    """A pipeline, since only that sets the strand if there is none: the document may have been made by one that was not free."""
+def _widening(buckets: Mapping[str, Iterable[ClockClaim]]) -> Document:
+    """For a pipeline, since only that sets the strand if there is none: a bucket may have been made by one that was not free."""
     fields: Document = {}
-    free = [claim for claim in claims if claim.free]
-    if free:
-        fields["strand"] = {"$ifNull": ["$strand", {"$literal": free[0].strand}]}
-        fields["free"] = _wider("free", free)
-    others: dict[str, list[ClockClaim]] = {}
-    for claim in claims:
-        if not claim.free:
-            others.setdefault(f"seen.{field_of(claim.strand)}", []).append(claim)
-    return [{"$set": fields | {path: _wider(path, seen) for path, seen in others.items()}}]
+    for bucket, claims in buckets.items():
+        free = [claim for claim in claims if claim.free]
+        if free:
+            strand = f"{bucket}.strand"
+            fields[strand] = {"$ifNull": [f"${strand}", {"$literal": free[0].strand}]}
+            fields[f"{bucket}.free"] = _wider(f"{bucket}.free", free)
+        others: dict[str, list[ClockClaim]] = {}
+        for claim in claims:
+            if not claim.free:
+                others.setdefault(f"{bucket}.seen.{field_of(claim.strand)}", []).append(claim)
+        fields |= {path: _wider(path, seen) for path, seen in others.items()}
+    return fields
 
 
 def _wider(path: str, claims: Sequence[ClockClaim]) -> Document:
@@ -91,12 +107,12 @@ def _wider(path: str, claims: Sequence[ClockClaim]) -> Document:
     return {"lo": {"$min": [f"${path}.lo", min(times)]}, "hi": {"$max": [f"${path}.hi", max(times)]}}
 
 
-def _clock(document: Document) -> tuple[ClockId, Clock]:
-    clock = clock_id(document["_id"])
-    tenant = tenant_of(clock.owner)
-    seen = {strand_of(field, tenant): _span(span) for field, span in document.get("seen", {}).items()}
-    free = _span(document["free"]) if "free" in document else None
-    return clock, Clock(document.get("strand"), free, seen)
+def _clocks(document: Document) -> Iterator[tuple[ClockId, Clock]]:
+    for clock, bucket in clocks_on(document):
+        tenant = tenant_of(clock.owner)
+        seen = {strand_of(field, tenant): _span(span) for field, span in bucket.get("seen", {}).items()}
+        free = _span(bucket["free"]) if "free" in bucket else None
+        yield clock, Clock(bucket.get("strand"), free, seen)
 
 
 def _span(stored: Mapping[str, Any]) -> Span:

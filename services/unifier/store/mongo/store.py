@@ -20,14 +20,16 @@ from unifier.model import (
     Outcome,
     Profile,
     Tail,
+    tenant_of,
 )
 from unifier.store.mongo import indexes
 from unifier.store.mongo.audit import MongoAudit
+from unifier.store.mongo.documents import each
 from unifier.store.mongo.entries import Entries
 from unifier.store.mongo.heads import Heads
 from unifier.store.mongo.keys import Keys
 from unifier.store.mongo.people import Identities, Links
-from unifier.store.port import ConversationStore, Position
+from unifier.store.port import ConversationStore, Found, Position, slot_of
 
 
 class MongoConversations(ConversationStore):
@@ -93,6 +95,29 @@ class MongoConversations(ConversationStore):
         """See the port. Eldest first; a root that nobody has is absent."""
         return await self._identities.customers(roots)
 
+    async def revisions(self, ids: Collection[str]) -> dict[str, int]:
+        """See the port."""
+        return (await self._revised(ids))[0]
+
+    async def look(
+        self, entries: Collection[str], keys: Collection[str], clocks: Collection[ClockId], people: Collection[str]
+    ) -> Found:
+        """See the port. All at the same time."""
+        found = await asyncio.gather(
+            self._entries.by_id(entries), self._keys.keys(keys), self._keys.clocks(clocks), self._revised(people)
+        )
+        return Found(*found[:3], *found[3])
+
+    async def _revised(self, ids: Collection[str]) -> tuple[dict[str, int], int]:
+        """Revisions, and the epoch: documents of one collection, so both are read at once."""
+        if not ids:
+            return {}, 0
+        tenants = {tenant_of(one) for one in ids}
+        found = await self._collections["meta"].find({"_id": each(["epoch", *map(_people, tenants)])})
+        known = {document["_id"]: document for document in found}
+        revisions = {one: known.get(_people(tenant_of(one)), {}).get(_slot(one), 0) for one in ids}
+        return revisions, int(known.get("epoch", {}).get("value", 1))
+
     async def tails(self, strands: Collection[str]) -> dict[str, Tail]:
         """See the port."""
         known = await self._heads.by_id(strands)
@@ -145,6 +170,16 @@ class MongoConversations(ConversationStore):
     async def set_customers(self, customers: Mapping[str, str]) -> None:
         """See the port."""
         await self._identities.set_customers(customers)
+
+    async def revise(self, ids: Collection[str]) -> None:
+        """See the port."""
+        slots: dict[str, dict[str, int]] = {}
+        for one in ids:
+            slots.setdefault(_people(tenant_of(one)), {})[_slot(one)] = 1
+        raised = [UpdateOne({"_id": people}, {"$inc": slots[people]}, upsert=True) for people in sorted(slots)]
+        lost = (await self._collections["meta"].write(raised)).duplicates
+        # Two upserts of one new document met: the second attempt finds it.
+        await self._collections["meta"].write([raised[place] for place in sorted(lost)])
 
     async def note_identities(self, profiles: Mapping[str, Profile], evidence: Mapping[str, Collection[str]]) -> None:
         """See the port."""
@@ -218,3 +253,12 @@ class MongoConversations(ConversationStore):
     async def whole(self, entry_id: str) -> Entry | None:
         """See the port."""
         return await self._entries.whole(entry_id)
+
+
+def _people(tenant: str) -> str:
+    """The document of a tenant's revisions, beside the epoch."""
+    return f"{tenant}/people"
+
+
+def _slot(identity: str) -> str:
+    return f"r{slot_of(identity)}"

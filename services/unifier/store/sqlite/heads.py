@@ -17,7 +17,7 @@ _head = msgspec.json.Decoder(Head)
 _INSERT = """INSERT INTO heads (id, tenant, root, identity, through, published, last_at, message_count, body)
     VALUES (:id, :tenant, :root, :identity, :through, :published, :last_at, :message_count, :body) ON CONFLICT DO NOTHING"""
 _UPDATE = """UPDATE heads SET root = :root, identity = :identity, through = :through, last_at = :last_at,
-    message_count = :message_count, body = :body WHERE id = :id AND through = :expected"""
+    published = max(published, :published), message_count = :message_count, body = :body WHERE id = :id AND through = :expected"""
 
 
 def fold(connection: sqlite3.Connection, heads: Sequence[tuple[Head, int]]) -> set[str]:

@@ -55,9 +55,11 @@ def keys(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]
 
 
 def clocks(connection: sqlite3.Connection, ids: Collection[ClockId]) -> dict[ClockId, Clock]:
-    """The clocks that exist."""
+    """The clocks that exist, of these buckets and of those beside them."""
+    # Neighbours lie beside each other: one search finds all three.
     sql = f"""SELECT {_CLOCK} FROM json_each(?) AS asked CROSS JOIN clocks AS c
-        ON c.owner = asked.value ->> 0 AND c.window = asked.value ->> 1 AND c.bucket = asked.value ->> 2
+        ON c.owner = asked.value ->> 0 AND c.window = asked.value ->> 1
+            AND c.bucket BETWEEN asked.value ->> 2 - 1 AND asked.value ->> 2 + 1
             AND c.grouping = asked.value ->> 3 {_WITH_SEEN}"""
     return _clocks(connection.execute(sql, (_json(list(ids)),)).fetchall())
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from onethread.identity import KNOWN_IDENTITY
-from unifier.model import Evidence, Identity, Link, LinkWish, Opinion, Profile
+from unifier.model import Evidence, Identity, Link, LinkWish, Opinion, Profile, tenant_of
+from unifier.store.port import slot_of
 
 W = TypeVar("W", bound=LinkWish | Opinion)
 
@@ -58,6 +59,23 @@ def set_customers(connection: sqlite3.Connection, roots: Mapping[str, str]) -> N
     """Identity id → its root."""
     rows = [(root, one) for one, root in roots.items()]
     connection.executemany("UPDATE identities SET customer = ? WHERE id = ?", rows)
+
+
+def revise(connection: sqlite3.Connection, ids: Collection[str]) -> None:
+    """Let these identities' revisions grow."""
+    connection.executemany(
+        "INSERT INTO revisions (tenant, slot, value) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1",
+        sorted({(tenant_of(one), slot_of(one)) for one in ids}),
+    )
+
+
+def revisions(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, int]:
+    """Each identity's revision."""
+    tenants = _json([tenant_of(one) for one in ids])
+    sql = """SELECT r.tenant, r.slot, r.value FROM json_each(?) AS asked
+        CROSS JOIN revisions AS r ON r.tenant = asked.value"""
+    known = {(tenant, slot): value for tenant, slot, value in connection.execute(sql, (tenants,))}
+    return {one: known.get((tenant_of(one), slot_of(one)), 0) for one in ids}
 
 
 def note(

@@ -4,7 +4,7 @@ import sqlite3
 
 from onethread.errors import Misconfigured
 
-VERSION = 1
+VERSION = 2
 """Grows when tables change in a way that an older program cannot read."""
 
 _TABLES = (
@@ -30,6 +30,9 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS identities (
         id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, scope TEXT NOT NULL, value TEXT NOT NULL, since INTEGER NOT NULL,
         customer TEXT NOT NULL, evidence TEXT NOT NULL, profile_at INTEGER NOT NULL, profile TEXT NOT NULL) STRICT""",
+    """CREATE TABLE IF NOT EXISTS revisions (
+        tenant TEXT NOT NULL, slot INTEGER NOT NULL, value INTEGER NOT NULL,
+        PRIMARY KEY (tenant, slot)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS links (
         id TEXT NOT NULL UNIQUE, a TEXT NOT NULL, b TEXT NOT NULL, settled INTEGER NOT NULL, rev INTEGER NOT NULL,
         body TEXT NOT NULL) STRICT""",
@@ -54,6 +57,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     for table in _TABLES:
         connection.execute(table)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', 1), ('schema', ?)", (VERSION,))
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'schema' AND value < ?", (VERSION, VERSION))
     (found,) = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
     if found > VERSION:
         raise Misconfigured(

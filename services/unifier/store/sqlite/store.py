@@ -23,7 +23,7 @@ from unifier.model import (
     Profile,
     Tail,
 )
-from unifier.store.port import ConversationStore, Position
+from unifier.store.port import ConversationStore, Found, Position
 from unifier.store.sqlite import entries, heads, keys, people, schema
 from unifier.store.sqlite.audit import SqliteAudit
 
@@ -82,6 +82,16 @@ class SqliteConversations(ConversationStore):
         """See the port. Eldest first; a root that nobody has is absent."""
         return await self._read(partial(people.customers, roots=roots))
 
+    async def revisions(self, ids: Collection[str]) -> dict[str, int]:
+        """See the port."""
+        return await self._read(partial(people.revisions, ids=ids))
+
+    async def look(
+        self, entries: Collection[str], keys: Collection[str], clocks: Collection[ClockId], people: Collection[str]
+    ) -> Found:
+        """See the port. At one moment."""
+        return await self._read(partial(_look, named=entries, claimed=keys, clocks=clocks, identities=people))
+
     async def tails(self, strands: Collection[str]) -> dict[str, Tail]:
         """See the port."""
 
@@ -138,6 +148,10 @@ class SqliteConversations(ConversationStore):
     async def set_customers(self, customers: Mapping[str, str]) -> None:
         """See the port."""
         await self._write(partial(people.set_customers, roots=customers))
+
+    async def revise(self, ids: Collection[str]) -> None:
+        """See the port."""
+        await self._write(partial(people.revise, ids=ids))
 
     async def note_identities(self, profiles: Mapping[str, Profile], evidence: Mapping[str, Collection[str]]) -> None:
         """See the port."""
@@ -214,6 +228,22 @@ class SqliteConversations(ConversationStore):
 
 
 # The port names some parameters like the modules here.
+
+
+def _look(
+    connection: sqlite3.Connection,
+    named: Collection[str],
+    claimed: Collection[str],
+    clocks: Collection[ClockId],
+    identities: Collection[str],
+) -> Found:
+    return Found(
+        entries.by_id(connection, named) if named else {},
+        keys.keys(connection, claimed) if claimed else {},
+        keys.clocks(connection, clocks) if clocks else {},
+        people.revisions(connection, identities) if identities else {},
+        schema.epoch(connection) if identities else 0,
+    )
 
 
 def _claim(

@@ -1,4 +1,7 @@
-"""A TCP proxy that makes the faults of a network on purpose: cut, half-close, freeze, delay. It does not look into what passes."""
+"""A TCP proxy that makes the faults of a network on purpose: cut, half-close, freeze, delay, lose answers.
+
+It knows no protocol: of what passes it at most notices a mark that it was told of.
+"""
 
 import contextlib
 import socket
@@ -20,8 +23,10 @@ class TcpProxy(contextlib.AbstractContextManager["TcpProxy"]):
 
     def __init__(self, target: tuple[str, int] | None = None, delay: float = 0.0) -> None:
         self.host, self.port, self.target, self.delay = LOOPBACK, free_port(), target, delay
-        self.flowing = threading.Event()
+        self.flowing, self.answering = threading.Event(), threading.Event()
         self.thaw()
+        self.lost = 0
+        self.loss: _Loss | None = None
         self._accepting, self._closing = True, False
         self._pairs: set[_Pair] = set()
         self._listener = socket.create_server((self.host, self.port))
@@ -54,13 +59,31 @@ class TcpProxy(contextlib.AbstractContextManager["TcpProxy"]):
         for pair in list(self._pairs):
             pair.half_close()
 
-    def freeze(self) -> None:
-        """Let nothing through, neither bytes nor ends, while connections stand: a link that died without a word."""
-        self.flowing.clear()
+    def freeze(self, *, answers_only: bool = False) -> None:
+        """Let nothing through, neither bytes nor ends, while connections stand: a link that died without a word.
+
+        `answers_only`: what clients send arrives, and is done; they hear nothing.
+        """
+        if not answers_only:
+            self.flowing.clear()
+        self.answering.clear()
 
     def thaw(self) -> None:
         """Let through again, beginning with what was held back."""
         self.flowing.set()
+        self.answering.set()
+
+    def lose_answer(self, after: int = 0, mark: bytes = b"") -> None:
+        """Reset one connection once `after` bytes of its next answer have passed; `lost` counts those that were.
+
+        What was asked has been done then, and nobody is told. `mark`: only of a connection over which a client sent these bytes
+        since now, within one chunk.
+        """
+        self.loss = _Loss(after, mark)
+
+    def keep_answers(self) -> None:
+        """Take back what `lose_answer` said, if it did not come to that yet."""
+        self.loss = None
 
     def close(self) -> None:
         """Reset all, and stop listening."""
@@ -91,6 +114,27 @@ class TcpProxy(contextlib.AbstractContextManager["TcpProxy"]):
         pair.start()
         if not self._accepting:  # since a moment ago
             pair.cut()
+
+
+class _Loss:
+    """An answer that is to be lost, of the first connection that asks something. `left`: bytes of it that still pass."""
+
+    def __init__(self, after: int, mark: bytes) -> None:
+        self.left, self._mark = after, mark
+        self._pair: _Pair | None = None
+
+    def asked(self, pair: "_Pair", chunk: bytes) -> None:
+        if self._pair is None and self._mark in chunk:
+            self._pair = pair
+
+    def comes(self, pair: "_Pair", size: int) -> bool:
+        """Whether it is cut within these bytes of an answer."""
+        if pair is not self._pair:
+            return False
+        if size > self.left:
+            return True
+        self.left -= size
+        return False
 
 
 class _Pair:
@@ -133,12 +177,23 @@ class _Pair:
 
     def _pass_on(self, chunk: bytes, sink: socket.socket) -> bool:
         self._cut.wait(self._proxy.delay)
-        while not (self._cut.is_set() or self._proxy.flowing.wait(_TICK)):
+        flowing = self._proxy.flowing if sink is self._server else self._proxy.answering
+        while not (self._cut.is_set() or flowing.wait(_TICK)):
             pass
-        rest = memoryview(chunk)
+        rest, loss = memoryview(chunk), self._proxy.loss
+        if loss is not None and sink is self._server:
+            loss.asked(self, chunk)
+        elif loss is not None and loss.comes(self, len(chunk)):
+            self._proxy.loss = None
+            rest = rest[: loss.left]
+        else:
+            loss = None
         while rest and not self._cut.is_set() and not (self._half_closed and sink is self._client):
             with contextlib.suppress(TimeoutError):
                 rest = rest[sink.send(rest) :]
+        if loss is not None and sink is self._client:
+            self.cut()
+            self._proxy.lost += 1
         if not chunk and not self._cut.is_set():
             sink.shutdown(socket.SHUT_WR)  # the end, passed on
         return chunk != b""
