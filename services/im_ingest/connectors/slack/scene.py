@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from im_ingest.connectors.slack.entities import Envelope, Said
-from im_ingest.connectors.slack.who import Us, addressed, author, is_ours, moment, place, thread, user
+from im_ingest.connectors.slack.who import Us, addressed, author, home_of, is_ours, moment, place, thread, user
 from onethread.connector import utc
 from onethread.errors import Poison
 from onethread.event import AnyFact, Event, Party, Place
@@ -70,7 +70,7 @@ class Scene(NamedTuple):
         return msgspec.structs.replace(event, recipients=to, direction="outbound", echo=True)
 
     def _rest(self, said: Said) -> dict[str, Any]:
-        home = said.user_team or said.source_team or said.team or ""
+        home = home_of(said)
         found = {
             "subtype": said.subtype,
             "team": home if home != self.us.team else "",

@@ -14,19 +14,25 @@ from onethread.event import Claim, Party, PartyKind, Place, PlaceKind
 
 STAMP = re.compile(r"([0-9]{1,11})\.([0-9]{1,6})")
 SLACKBOT = "USLACKBOT"
+NO_WORKSPACE = "-"
+"""No id of a workspace: what stands for it where only the user counts."""
 WORKSPACE = ("T", "E")
 """What the ids of workspaces and organisations begin with; those of users begin with U or W."""
 PLACES: dict[str, PlaceKind] = {"im": "direct", "app_home": "direct", "mpim": "group"}
 
 
 class Us(NamedTuple):
-    """Our side. `staff`: ids of users and of whole workspaces; `app` and `authorised` are what an envelope says of our installation."""
+    """Our side. `staff`: ids of users and of whole workspaces; the rest is what an envelope says of our installation.
+
+    `among_ours`: whether it happened in a place where only people of our workspace are; of those, many records name no workspace.
+    """
 
     team: str
     staff: frozenset[str]
     app: str = ""
     authorised: str = ""
     by_bot: bool = False
+    among_ours: bool = False
 
     def of(self, envelope: Envelope) -> "Us":
         """With what an envelope tells: our app, and the bot (or person) that sees the event."""
@@ -35,11 +41,13 @@ class Us(NamedTuple):
             app=envelope.api_app_id or "",
             authorised=(seen.user_id if seen else None) or "",
             by_bot=seen is not None and seen.is_bot,
+            among_ours=envelope.is_ext_shared_channel is False,
         )
 
     def has(self, user: str | None, team: str | None = None) -> bool:
         """Whether a user is of our side."""
-        return bool(user) and (user == self.authorised or user in self.staff or team in self.staff)
+        home = team or (self.team if self.among_ours and user != SLACKBOT else None)
+        return bool(user) and (user == self.authorised or user in self.staff or home in self.staff)
 
 
 def moment(ts: str | None) -> datetime | None:
@@ -76,8 +84,14 @@ def thread(where: Place, root: str) -> str:
 def is_ours(said: Said, us: Us) -> bool:
     """Whether staff wrote it, or our app."""
     app = said.app_id or (said.bot_profile.app_id if said.bot_profile else None)
-    home = said.user_team or said.source_team or said.team
-    return us.has(said.user, home) or (app is not None and app == us.app)
+    if said.bot_id or said.user == SLACKBOT:  # another app's bot is of our workspace, and not of our staff
+        return (bool(app) and app == us.app) or us.has(said.user, NO_WORKSPACE)
+    return us.has(said.user, home_of(said))
+
+
+def home_of(said: Said) -> str:
+    """The workspace of who wrote; "" where it is not told, as by a message with files."""
+    return said.user_team or said.source_team or said.team or ""
 
 
 def author(said: Said, us: Us) -> Party:
@@ -106,12 +120,13 @@ def _kind(said: Said, *, ours: bool) -> PartyKind:
 
 
 def addressed(said: Said, us: Us) -> tuple[Party, ...]:
-    """Whom we wrote to: the other side of a direct message, or who began the thread, if staff is known by user."""
+    """Whom we wrote to: the other side of a direct message, or who began the thread, if that is surely no staff."""
     where = place(said.channel, said.channel_type)
     if where.kind == "direct" and us.by_bot:
         return (Party(claims=(conversation(where.id, us),)),)
     starter = said.parent_user_id
-    unsure = any(each.startswith(WORKSPACE) for each in us.staff)  # the starter's workspace is not told
+    # The starter's workspace is not told, so it is known in places of our own alone.
+    unsure = not us.among_ours and any(each.startswith(WORKSPACE) for each in us.staff)
     return () if not starter or unsure or us.has(starter) else (Party(claims=(user(starter, us),)),)
 
 
