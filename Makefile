@@ -37,7 +37,7 @@ test: $(VENV)/.dev  ## All tests, over every adapter. TESTS=path narrows; ONETHR
 soak: $(VENV)/.dev  ## Processes, servers and links fail while messages flow, for MINUTES (20): one table of what was lost.
 	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
 
-check: $(VENV)/.dev  ## Format, lint, types, imports, schemas.
+check: $(VENV)/.dev  ## Format, lint, types, imports, schemas, docs/channels.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -52,7 +52,7 @@ fmt: $(VENV)/.dev  ## Format and mend what can be mended.
 bench: $(VENV)/.dev  ## Speed, as ratios side by side in one run.
 	@$(BIN)/python -m bench
 
-schemas: $(VENV)/.dev  ## Write the JSON Schema, AsyncAPI and OpenAPI files anew from the code.
+schemas: $(VENV)/.dev  ## Write the JSON Schema, AsyncAPI and OpenAPI files and docs/channels anew from the code.
 	@$(BIN)/onethread schemas
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml

@@ -7,6 +7,7 @@ import typer
 import yaml
 from pydantic import BaseModel, SecretStr
 
+from all_in_one import channel_docs
 from all_in_one.context import Context, connectors, fail, opened_log, opened_state, opened_store, out, run, show
 from onethread.log.topics import topics as all_topics
 from onethread.schemas import generate as event_schemas
@@ -133,11 +134,11 @@ def schemas(
         bool, typer.Option("--check", help="Change nothing; fail if a file differs from the code.")
     ] = False,
 ) -> None:
-    """Write the JSON Schema, AsyncAPI and OpenAPI files from the code; an incompatible change is refused.
+    """Write JSON Schema, AsyncAPI, OpenAPI and docs/channels/ from the code; an incompatible change is refused.
 
     Example: onethread schemas --check
     """
-    parts: tuple[Any, ...] = (event_schemas, unifier_document, api_document)
+    parts: tuple[Any, ...] = (event_schemas, unifier_document, api_document, channel_docs)
     lines = [line for part in parts for line in (part.check() if check else part.write())]
     if check and lines:
         fail("\n".join([*lines, "run `make schemas`, and look at the change before you commit it"]))
