@@ -26,7 +26,6 @@ from onethread.connector import (
     Webhook,
     fingerprint,
     signed,
-    utc,
 )
 from onethread.errors import OnethreadError, Poison, Rejected
 from onethread.event import Event
@@ -76,8 +75,7 @@ class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks):
             raise Rejected(f"{TIMESTAMP} is missing, or no number")
         if not self._signed(request, self.settings.secret_tokens):
             raise Rejected(f"{SIGNATURE} does not match the body under any of `secret_tokens`")
-        age = (request.arrived_at - utc(int(at))).total_seconds()
-        if not -AHEAD <= age <= OLDEST:
+        if not -AHEAD <= request.arrived_at.timestamp() - int(at) <= OLDEST:
             raise Rejected(f"{TIMESTAMP} is too old, or in the future")
 
     def handshake(self, request: Request) -> Answer | None:

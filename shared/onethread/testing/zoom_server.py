@@ -1,0 +1,265 @@
+"""A simulator of Zoom for one account: signed webhooks with their retries, the challenge every 72 hours, OAuth, users, files that expire.
+
+It knows no connector. What it does was read in Zoom's webhook reference and sample app: an answer within three seconds, three more
+attempts after 5, 20 and 60 minutes for 5xx and silence, none for 4xx; a URL that fails the challenge six times in a row is switched off.
+Each attempt is signed with the time of its own sending unless `signs_once` is set: which of the two Zoom does, is not documented.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import itertools
+import json
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote
+
+import httpx
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from onethread.testing.serving import Loopback
+
+Json = dict[str, Any]
+
+WAITS = (300.0, 1200.0, 3600.0)
+"""Seconds before each further attempt."""
+MOST_FAILURES = 6
+ANA = {
+    "operator": "ana@example.org",
+    "operator_id": "u_ana01",
+    "operator_member_id": "m_ana01",
+    "by_external_user": True,
+}
+BEN = {
+    "operator": "ben@example.com",
+    "operator_id": "u_ben01",
+    "operator_member_id": "m_ben01",
+    "by_external_user": False,
+}
+SUPPORT = {"channel_id": "ch_support", "channel_name": "Customer support"}
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One attempt at the webhook. `status` 0: no answer in time."""
+
+    body: bytes
+    attempt: int
+    status: int
+
+
+class ZoomServer:
+    """`async with ZoomServer() as zoom: await zoom.validate(url); zoom.say("Hello")`.
+
+    `delay(attempt)`: seconds before the attempt after this one; `patience`: seconds that an answer may take.
+    """
+
+    def __init__(
+        self,
+        secret_token: str = "sample-secret-token",  # noqa: S107 -- a sample
+        account: str = "aBcDeF123",
+        *,
+        delay: Callable[[int], float] = lambda attempt: WAITS[attempt],
+        patience: float = 3.0,
+    ) -> None:
+        self.secret_token, self.account = secret_token, account
+        self.client = ("sample-client-id", "sample-client-secret")
+        self.endpoint = ""
+        """The URL of the event subscription; "" once it is switched off."""
+        self.signs_once = False
+        self.users: dict[str, Json] = {}
+        """By id, as the API shows them."""
+        self.messages: dict[str, Json] = {}
+        """By id, as the API shows them."""
+        self.deliveries: list[Delivery] = []
+        self.lost: list[bytes] = []
+        """Bodies that Zoom gave up on."""
+        self._delay, self._failures = delay, 0
+        self._granted: set[str] = set()
+        self._files: dict[str, tuple[str, bytes]] = {}
+        self._ids, self._times = itertools.count(1), itertools.count(int(time.time() * 1000), 1000)
+        self._pushing: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Condition()
+        self._client = httpx.AsyncClient(trust_env=False, timeout=patience)
+        self._served = Loopback(Starlette(routes=self._routes()))
+
+    @property
+    def url(self) -> str:
+        """The `login_url`."""
+        return self._served.url
+
+    @property
+    def api_url(self) -> str:
+        """The API with its version."""
+        return f"{self._served.url}/v2"
+
+    # --- the app's page -------------------------------------------------------------------------------------------------
+
+    async def validate(self, url: str) -> bool:
+        """What the button does, and Zoom by itself every 72 hours. Whether the URL answered as it should."""
+        plain = secrets.token_urlsafe(16)
+        body = json.dumps({"event": "endpoint.url_validation", "payload": {"plainToken": plain}, "event_ts": _now()})
+        expected = hmac.new(self.secret_token.encode(), plain.encode(), hashlib.sha256).hexdigest()
+        status, answer = await self._post(url, body.encode(), int(time.time()))
+        try:
+            right = status == 200 and json.loads(answer) == {"plainToken": plain, "encryptedToken": expected}
+        except ValueError:
+            right = False
+        self._failures = 0 if right else self._failures + 1
+        if right:
+            self.endpoint = url
+        elif self._failures >= MOST_FAILURES:
+            self.endpoint = ""
+        return right
+
+    # --- what people do ------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, who: Json = ANA, **more: Any) -> bytes:
+        """Somebody writes in the support channel, or in what `more` says. Returns the body."""
+        at = next(self._times)
+        message = {"message_id": self.next_id(), "timestamp": at, **SUPPORT, "message": text, **more}
+        return self.happen("team_chat.channel_message_posted", message, who, at=at)
+
+    def happen(self, event: str, thing: Json, who: Json | None = None, *, at: int = 0, account: str = "") -> bytes:
+        """Anything happens. Returns the body."""
+        payload = {"account_id": account or self.account, **(who or {}), "object": thing}
+        made = {"event": event, "event_ts": at or next(self._times), "payload": payload}
+        body = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
+        self.repeat(body)
+        return body
+
+    def repeat(self, body: bytes) -> None:
+        """The same body once more, as when our answer was lost. Without a URL nothing is sent."""
+        if self.endpoint:
+            task = asyncio.create_task(self._until_taken(self.endpoint, body))
+            self._pushing.add(task)
+            task.add_done_callback(self._pushing.discard)
+
+    def next_id(self) -> str:
+        """An id that no message has yet."""
+        return f"{{SIM-{next(self._ids):04}}}"
+
+    def signature(self, body: bytes, at: int) -> dict[str, str]:
+        """The headers of an attempt at this time, in Unix seconds."""
+        message = f"v0:{at}:".encode() + body
+        signed = hmac.new(self.secret_token.encode(), message, hashlib.sha256).hexdigest()
+        return {"x-zm-request-timestamp": str(at), "x-zm-signature": f"v0={signed}"}
+
+    def keep_file(self, name: str, content: bytes, media_type: str) -> str:
+        """A file's address, which wants the token."""
+        self._files[name] = (media_type, content)
+        return f"{self._served.url}/files/{name}"
+
+    def expire_files(self) -> None:
+        """Addresses of files die."""
+        self._files.clear()
+
+    async def confirmed(self, seconds: float = 10.0) -> None:
+        """Wait until everything was taken, or given up. Raises TimeoutError."""
+        await self.until(lambda: not self._pushing, seconds)
+
+    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait for a state of this server. Raises TimeoutError."""
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(reached)
+
+    async def _until_taken(self, url: str, body: bytes) -> None:
+        first = int(time.time())
+        for attempt in range(len(WAITS) + 1):
+            status, _ = await self._post(url, body, first if self.signs_once else int(time.time()))
+            self.deliveries.append(Delivery(body, attempt, status))
+            if 200 <= status < 500:
+                break
+            await self._tell()
+            if attempt == len(WAITS):
+                self.lost.append(body)
+            else:
+                await asyncio.sleep(self._delay(attempt))
+        if 300 <= status < 500:
+            self.lost.append(body)
+        current = asyncio.current_task()
+        assert current is not None
+        self._pushing.discard(current)
+        await self._tell()
+
+    async def _post(self, url: str, body: bytes, at: int) -> tuple[int, bytes]:
+        headers = {"content-type": "application/json; charset=utf-8", **self.signature(body, at)}
+        try:
+            response = await self._client.post(url, content=body, headers=headers)
+        except httpx.HTTPError:
+            return 0, b""
+        return response.status_code, response.content
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    # --- the API -------------------------------------------------------------------------------------------------------
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route("/oauth/token", self._grant, methods=["POST"]),
+            Route("/v2/users/{user}", self._user),
+            Route("/v2/chat/users/{user}/messages/{message}", self._message),
+            Route("/files/{name}", self._file),
+        ]
+
+    async def _grant(self, request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        pair = base64.b64encode(":".join(self.client).encode()).decode()
+        if request.headers.get("authorization") != f"Basic {pair}":
+            return JSONResponse({"reason": "Invalid client_id or client_secret", "error": "invalid_client"}, 400)
+        if form != {"grant_type": "account_credentials", "account_id": self.account}:
+            return JSONResponse({"reason": "Bad Request", "error": "invalid_request"}, 400)
+        self._granted.add(token := secrets.token_urlsafe(12))
+        return JSONResponse(
+            {"access_token": token, "token_type": "bearer", "expires_in": 3599, "scope": "user:read:admin"}
+        )
+
+    async def _user(self, request: Request) -> Response:
+        return self._found(request, self.users.get(unquote(request.path_params["user"])), 1001, "User does not exist.")
+
+    async def _message(self, request: Request) -> Response:
+        if not {"to_channel", "to_contact"} & set(request.query_params):
+            return JSONResponse({"code": 300, "message": "to_channel or to_contact is needed."}, 400)
+        found = self.messages.get(unquote(request.path_params["message"]))
+        return self._found(request, found, 5301, "The message does not exist.")
+
+    async def _file(self, request: Request) -> Response:
+        media_type, content = self._files.get(request.path_params["name"], ("", b""))
+        if not self._may(request):
+            return Response(status_code=401)
+        return Response(content, media_type=media_type) if media_type else Response(status_code=404)
+
+    def _found(self, request: Request, found: Json | None, code: int, message: str) -> Response:
+        if not self._may(request):
+            return JSONResponse({"code": 124, "message": "Invalid access token."}, 401)
+        return JSONResponse(found) if found is not None else JSONResponse({"code": code, "message": message}, 404)
+
+    def _may(self, request: Request) -> bool:
+        return request.headers.get("authorization", "").removeprefix("Bearer ") in self._granted
+
+    # --- life ----------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self._served.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in list(self._pushing):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self._client.aclose()
+        await self._served.stop()
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
