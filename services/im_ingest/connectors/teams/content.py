@@ -44,7 +44,6 @@ class Parts(NamedTuple):
     """The entities and the HTML of a message, read."""
 
     mentions: tuple[Mention, ...]
-    device: ClientInfo | None
     quote: Quotation | None
     html: str
 
@@ -56,10 +55,14 @@ def parts(activity: Activity) -> Parts:
     told = next(iter(_entities(activity, "quotedReply", QuotedReply)), None)
     return Parts(
         tuple(_entities(activity, "mention", Mention)),
-        next(iter(_entities(activity, "clientInfo", ClientInfo)), None),
         _quotation(told.quoted_reply) if told and told.quoted_reply.message_id else quotation(markup),
         markup,
     )
+
+
+def device(activity: Activity) -> ClientInfo | None:
+    """What the sender's program tells of itself."""
+    return next(iter(_entities(activity, "clientInfo", ClientInfo)), None)
 
 
 def content(kind: type[C], activity: Activity, us: Us, chat: str) -> C:

@@ -4,6 +4,7 @@ A reply quotes its parent in `<blockquote itemtype="http://schema.skype.com/Repl
 beginning of the text (Microsoft Graph, "chatMessage resource type", shows the same markup).
 """
 
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ def quotation(html: str) -> Quotation | None:
     if REPLY not in html:
         return None
     reader = _Reader()
-    reader.feed(html[:LONGEST])
+    with suppress(AssertionError):  # what it raises for `<![` without a name; what was read until there stands
+        reader.feed(html[:LONGEST])
     return Quotation(reader.id, "".join(reader.sender).strip(), "".join(reader.text).strip()) if reader.found else None
 
 

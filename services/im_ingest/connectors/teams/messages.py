@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.teams.content import content, parts
+from im_ingest.connectors.teams.content import content, device
 from im_ingest.connectors.teams.scene import Scene
 from onethread.event import (
     Event,
@@ -134,6 +134,6 @@ def _text(value: Any) -> str:
 
 def _rest(here: Scene) -> dict[str, Any]:
     """What has no field of its own."""
-    device = parts(here.activity).device
-    found = {"importance": here.activity.importance, "platform": device.platform if device else None}
+    program = device(here.activity)
+    found = {"importance": here.activity.importance, "platform": program.platform if program else None}
     return {name: value for name, value in found.items() if value and value != "normal"}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from im_ingest.connectors.teams.content import parts
+from im_ingest.connectors.teams.content import device
 from im_ingest.connectors.teams.entities import Account, Activity, Conversation
 from im_ingest.connectors.teams.who import Us, party, tenant_of
 from onethread.errors import Poison
@@ -66,7 +66,7 @@ class Scene(NamedTuple):
         """An event of this activity."""
         here, account = self.activity, self.activity.sender or Account()
         ours = self.us.owns(account)
-        sender = party(account, self.us, self.tenant, parts(here).device)
+        sender = party(account, self.us, self.tenant, device(here))
         return Event(
             external_id,
             fact,
