@@ -7,7 +7,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from all_in_one import channels_command, demo, history, persons, repair, restoring, running, setup, verifying
+from all_in_one import (
+    channels_command,
+    demo,
+    history,
+    new_connector,
+    persons,
+    repair,
+    restoring,
+    running,
+    setup,
+    verifying,
+)
 from all_in_one.context import context, fail
 from onethread.errors import OnethreadError
 
@@ -31,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (running, demo, channels_command, history, persons, verifying, restoring, setup):
+for module in (running, demo, channels_command, new_connector, history, persons, verifying, restoring, setup):
     app.registered_commands += module.app.registered_commands
 app.add_typer(repair.app, name="dead-letters")
 app.add_typer(setup.api_key, name="api-key")
