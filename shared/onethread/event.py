@@ -252,6 +252,10 @@ class MessageCompleted(Content, tag="message.completed", frozen=True, kw_only=Tr
     """A lookup brought what the record lacked; nobody edited."""
 
 
+FILES_REVISION = "files:"
+"""Begins the revision of a `message.completed` by which the host says what became of a message's files; its words are copies."""
+
+
 class MessageDeleted(Fact, tag="message.deleted", frozen=True, kw_only=True):
     """`erase`: the provider demands removal from storage; `by_sender` False: a moderator or the provider did it."""
 

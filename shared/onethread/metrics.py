@@ -111,6 +111,14 @@ SESSIONS = Counter(
     "channel_id",
     "outcome",
 )
+MEDIA = Counter(
+    "onethread_media_total",
+    "Files of messages fetched, by outcome (stored, failed, or later).",
+    "channel_id",
+    "outcome",
+)
+LOOKUPS = Counter("onethread_lookups_total", "Look-ups, by outcome (ok, failed, or later).", "channel_id", "outcome")
+FETCHES_WAITING = Gauge("onethread_fetches_waiting", "Files and look-ups that are still to be fetched, seen from here.")
 CHANNEL_STATE = Gauge("onethread_channel_state", "1 for the state a channel's pull is in, here.", "channel_id", "state")
 LAST_DURABLE = Gauge(
     "onethread_last_durable_seconds", "Unix time of the channel's latest confirmed write.", "channel_id"

@@ -111,6 +111,16 @@ class ParsingSettings(_Part):
     processes: int = Field(default=2, ge=1, le=64, description="Parser processes at most; started when needed.")
 
 
+class MediaSettings(_Part):
+    """What fetching the files of messages may take."""
+
+    max_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="Largest file; `parallel` of them are in memory at once."
+    )
+    seconds: float = Field(default=120.0, gt=0, le=3600, description="For one file, or one look-up.")
+    parallel: int = Field(default=4, ge=1, le=64, description="Messages whose files are fetched at once, a process.")
+
+
 class GroupingSettings(_Part):
     """How messages become conversations."""
 
@@ -169,6 +179,7 @@ class Settings(_Part):
     http: HttpSettings = Field(default_factory=HttpSettings, description="The entrance.")
     unifier: UnifierSettings = Field(default_factory=UnifierSettings, description="The unifier.")
     parsing: ParsingSettings = Field(default_factory=ParsingSettings, description="What a record may take.")
+    media: MediaSettings = Field(default_factory=MediaSettings, description="Files that messages refer to.")
     keys: tuple[SecretStr, ...] = Field(
         default=(),
         description="Master keys, 32 characters or more, newest first: they encrypt tokens and sign deep links. "

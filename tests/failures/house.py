@@ -32,8 +32,12 @@ from onethread.envelope import draft, event_id
 from onethread.event import AnyFact, Claim, Event, LinkEnd, LinkSet, Party
 from onethread.host.backoff import Pace
 from onethread.host.channel import Channel, Channels
+from onethread.host.errands import Errands
+from onethread.host.fetching import Fetching
 from onethread.host.ingest import Ingest
+from onethread.host.jobs import Jobs
 from onethread.host.lent import Lender
+from onethread.host.media import Limits
 from onethread.host.parsing.pool import Parsers
 from onethread.host.parsing.worker import Budget
 from onethread.host.polling import PollingHost
@@ -57,6 +61,7 @@ from onethread.state.sqlite import SqliteState
 from onethread.state.tokens import Tokens
 from onethread.testing.servers.imap import ImapServer
 from onethread.testing.serving import Loopback
+from onethread.testing.telegram_server import TelegramServer
 from onethread.testing.whatsapp_server import WhatsAppServer
 from unifier.api.app import ChannelInfo, create_app
 from unifier.publishing import read
@@ -94,6 +99,10 @@ class Backend(NamedTuple):
     kafka: str = ""
     mongodb: str = ""
     database: str = ""
+
+    def blobs(self) -> Blobs:
+        """The files of all processes."""
+        return Blobs((self.folder / "blobs").as_uri())
 
     def log(self, name: str) -> EventLog:
         """One process's log, not open yet."""
@@ -192,9 +201,16 @@ class House:
         self.mailboxes[self._adds(imap, since=LONG_AGO)] = mailbox
         return mailbox
 
-    def takes_telegram(self) -> str:
-        """A bot's webhook; its channel's id."""
-        bot = {"account": str(BOT), "bot_username": "shop_bot", "token": f"{BOT}:sample", "secrets": [BOT_SECRET]}
+    def takes_telegram(self, server: TelegramServer | None = None) -> str:
+        """A bot's webhook; its channel's id. `server`: where its files are."""
+        bot: dict[str, Any] = {
+            "account": str(BOT),
+            "bot_username": "shop_bot",
+            "token": f"{BOT}:sample",
+            "secrets": [BOT_SECRET],
+        }
+        if server is not None:
+            bot |= {"token": server.token, "api_url": server.url}
         return self._adds(Telegram(BotSettings.model_validate(bot)))
 
     def takes_whatsapp(self, server: WhatsAppServer) -> str:
@@ -302,7 +318,7 @@ class House:
             ChannelInfo(one.id, one.tenant, one.id, one.connector.name, one.network, one.account, ())
             for one in self.channels
         ]
-        blobs, now = Blobs("memory:///"), lambda: int(self.now().timestamp() * 1000)
+        blobs, now = self.backend.blobs(), lambda: int(self.now().timestamp() * 1000)
         return create_app(
             self.store, self.state, blobs, shown, cursor_keys=[b"a key of the tests, long enough"], now=now
         )
@@ -352,7 +368,7 @@ class Replica:
         self._house = house
         self._log, self._state = log or backend.log(name), state or backend.state()
         self._store = store or backend.store()
-        blobs, keys = Blobs("memory:///"), [SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")]
+        blobs, keys = backend.blobs(), [SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")]
         self._parsers = Parsers(budget)
         ingest = Ingest(
             self._log, blobs, Channels(house.channels), OwnTokens(keys), parsers=self._parsers, now=house.now
@@ -366,6 +382,11 @@ class Replica:
         self._hooks = WebhookApp(
             ingest, public_url="http://hooks.example", lend=self._lender.host, wake=self._polling.wake, standing=self._standing
         )  # fmt: skip
+        limits = Limits(max_bytes=1024 * 1024, seconds=2.0)
+        self._fetching = Fetching(
+            self._lender, self._log, Jobs(self._state), Errands(self._lender, self._log, blobs, limits),
+            group="onethread.media.house", member=name, parallel=limits.parallel,
+        )  # fmt: skip
         self._served = Loopback(self._hooks)
         now = lambda: int(house.now().timestamp() * 1000)  # noqa: E731 -- the worker's clock is in milliseconds
         self._worker = Worker(self._log, self._store, blobs, member=name, now=now, batch=batch)
@@ -378,10 +399,12 @@ class Replica:
             await stack.enter_async_context(port)
         await stack.enter_async_context(self._served)
         working = asyncio.create_task(self._worker.run(self._end))
-        pulling = [asyncio.create_task(self._polling.run()), asyncio.create_task(self._stream.run())]
+        parts = (self._polling, self._stream, self._fetching)
+        pulling = [asyncio.create_task(part.run()) for part in parts]
 
         async def stop() -> None:
             self._end.set()
+            await self._fetching.stop()
             await cancelled(pulling)
             for part in (self._polling, self._stream, self._hooks):
                 await part.stop()

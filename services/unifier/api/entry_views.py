@@ -68,7 +68,7 @@ def entry(line: Entry, scene: Scene) -> schemas.Entry:
         received_at=time(line.at),
         ingested_at=shown_moment(event.ingested_at) if event and event.ingested_at else shown_or_none(line.stored_at),
         summary=summaries.of(line, current, deleted=bool(state.deleted_at)),
-        fact=_fact(line, current, scene, deleted=bool(state.deleted_at)),
+        fact=_fact(line, current, state, scene),
         state=_state(line, state, scene),
     )
 
@@ -82,7 +82,7 @@ def earlier(line: Entry, scene: Scene) -> list[schemas.Earlier]:
     current = _current(line, state)
     texts = sorted((*base, *state.texts), key=lambda text: (text.at, text.id))
     return [
-        schemas.Earlier(entry_id=plain(text.id), at=time(text.at), fact=_said(text, text, scene))
+        schemas.Earlier(entry_id=plain(text.id), at=time(text.at), fact=_said(text, text, state, scene))
         for text in texts
         if text.id != current.id or state.deleted_at
     ]
@@ -119,21 +119,21 @@ def _current(line: Entry, state: MessageState) -> Entry:
     return state.current or line if line.kind in CONTENT else line
 
 
-def _fact(line: Entry, current: Entry, scene: Scene, *, deleted: bool) -> schemas.FactDocument:
+def _fact(line: Entry, current: Entry, state: MessageState, scene: Scene) -> schemas.FactDocument:
     if line.joined:
         return joined(line.joined)
     if line.moved_entries:
         return moved(line.moved_entries)
     if line.event is None:
         return schemas.FactDocument()
-    if line.kind in CONTENT and deleted:
+    if line.kind in CONTENT and state.deleted_at:
         return without_body(line.event.fact, _showing(line, scene))
-    return _said(line, current, scene)
+    return _said(line, current, state, scene)
 
 
-def _said(line: Entry, current: Entry, scene: Scene) -> schemas.FactDocument:
+def _said(line: Entry, current: Entry, state: MessageState, scene: Scene) -> schemas.FactDocument:
     event = current.event or line.event
-    return shown(event.fact, _showing(current, scene)) if event else schemas.FactDocument()
+    return shown(state.with_files(event.fact), _showing(current, scene)) if event else schemas.FactDocument()
 
 
 def _showing(line: Entry, scene: Scene) -> Showing:

@@ -1,9 +1,21 @@
 """What became of a message: a fold of the entries about it. Pure; whatever order they were stored in, the result is the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from onethread.event import MessageDeleted, ReactionAdded, ReactionRemoved, Receipt
+import msgspec
+
+from onethread.event import (
+    FILES_REVISION,
+    AnyFact,
+    Attachment,
+    Content,
+    Foreign,
+    MessageDeleted,
+    ReactionAdded,
+    ReactionRemoved,
+    Receipt,
+)
 from unifier.model import Entry
 
 CONTENT = frozenset({"message", "message.edited", "message.completed"})
@@ -14,6 +26,7 @@ class MessageState(NamedTuple):
     """Times in ms, 0: never. `erased`: the provider demands removal; `current`: the entry whose text stands, if not its own.
 
     `reactions`: the entries that brought those still standing; `delivery`: the receipt that came furthest.
+    `files`: what became of files that were pending, by what names them at the provider.
     """
 
     edited_at: int = 0
@@ -24,6 +37,26 @@ class MessageState(NamedTuple):
     reactions: tuple[Entry, ...] = ()
     current: Entry | None = None
     texts: tuple[Entry, ...] = ()
+    files: Mapping[str, Attachment] = {}
+
+    def file(self, file: Attachment) -> Attachment:
+        """The file as it is now."""
+        found = self.files.get(_name(file)) if file.status == "pending" else None
+        if found is None:
+            return file
+        return msgspec.structs.replace(
+            file,
+            status=found.status,
+            sha256=found.sha256,
+            size_bytes=found.size_bytes,
+            media_type=found.media_type,
+        )
+
+    def with_files(self, fact: AnyFact | Foreign) -> AnyFact | Foreign:
+        """The fact with its files as they are now."""
+        if not self.files or not isinstance(fact, Content):
+            return fact
+        return msgspec.structs.replace(fact, attachments=tuple(self.file(each) for each in fact.attachments))
 
 
 _UNTOUCHED = MessageState()
@@ -36,7 +69,8 @@ def folded(about: Iterable[Entry]) -> MessageState:
         return _UNTOUCHED
     ordered = sorted({entry.id: entry for entry in about}.values(), key=lambda entry: (entry.at, entry.id))
     edits = [entry for entry in ordered if entry.kind == "message.edited"]
-    completions = [entry for entry in ordered if entry.kind == "message.completed"]
+    brought = [entry for entry in ordered if _brings_files(entry)]
+    completions = [entry for entry in ordered if entry.kind == "message.completed" and entry not in brought]
     newest = edits or completions  # a lookup brings the original: an edit is newer than it
     deleted = _last(ordered, "message.deleted", "message.restored")
     hidden = _last(ordered, "message.hidden", "message.shown")
@@ -49,13 +83,35 @@ def folded(about: Iterable[Entry]) -> MessageState:
         delivery=_furthest(ordered),
         reactions=_standing(ordered),
         current=newest[-1] if newest else None,
-        texts=tuple(entry for entry in ordered if entry.kind in CONTENT),
+        texts=tuple(entry for entry in ordered if entry.kind in CONTENT and entry not in brought),
+        files=_files(brought),
     )
 
 
 def about_itself(entry: Entry) -> str:
     """The message that an entry is, or whose text it brings; its state decides what may be shown of it."""
     return entry.target if entry.kind in CONTENT and entry.target else entry.id
+
+
+def _brings_files(entry: Entry) -> bool:
+    """The host's own word on the files: its text is a copy, and older than any other."""
+    return entry.kind == "message.completed" and bool(entry.event and entry.event.revision.startswith(FILES_REVISION))
+
+
+def _files(brought: list[Entry]) -> dict[str, Attachment]:
+    """One that is stored stays so, whatever else was said: a second delivery may have failed, or completed what failed."""
+    found: dict[str, Attachment] = {}
+    for entry in brought:
+        fact = entry.event.fact if entry.event else None
+        for file in fact.attachments if isinstance(fact, Content) else ():
+            old = found.get(_name(file))
+            if file.status != "pending" and _name(file) and (old is None or old.status != "stored"):
+                found[_name(file)] = file
+    return found
+
+
+def _name(file: Attachment) -> str:
+    return file.locator or file.external_id
 
 
 def _last(ordered: list[Entry], *kinds: str) -> Entry | None:

@@ -22,7 +22,7 @@ _HARMLESS = frozenset({"accept", "accept-encoding", "accept-language", "user-age
 
 
 class LentClient(httpx.AsyncClient):
-    """Raises on a status of 400 and above, with a sentence that holds no URL; the answer's body has been read by then."""
+    """Raises on a status of 400 and above, with a sentence that holds no URL; the answer's body has been read by then, if it was not asked for as a stream."""
 
     def __init__(self, allow_networks: Sequence[Network] = (), *, timeout: httpx.Timeout = _TIMEOUT) -> None:
         # Proxies of the environment are not used: behind one, nobody could say where a connection goes.
@@ -49,7 +49,9 @@ class LentClient(httpx.AsyncClient):
 
 async def _judged(response: httpx.Response, *, stream: bool) -> httpx.Response:
     failed = response.status_code >= 400
-    if failed or not stream:
+    if failed and stream:
+        await response.aclose()  # whoever streams does so since the body has no bounds: nor has an error's
+    elif not stream:
         try:
             await response.aread()
         finally:

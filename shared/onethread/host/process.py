@@ -16,10 +16,14 @@ from onethread import assembly, logs
 from onethread.connector import Connector, Webhook
 from onethread.errors import OnethreadError, Retryable
 from onethread.host.channel import Channels
+from onethread.host.errands import Errands
+from onethread.host.fetching import Fetching
 from onethread.host.health import Health
 from onethread.host.ingest import Ingest
+from onethread.host.jobs import Jobs
 from onethread.host.lent import Lender
 from onethread.host.lifecycle import Service, nothing
+from onethread.host.media import Limits
 from onethread.host.mounted import MountedApps
 from onethread.host.polling import PollingHost
 from onethread.host.problems import problem, send_answer
@@ -50,6 +54,7 @@ class Process:
 
     def __init__(self, settings: Settings, name: str, connectors: Mapping[str, type[Connector[Any]]]) -> None:
         self.settings = settings
+        self._name = name
         self.member = os.environ.get("HOSTNAME", socket.gethostname()) + f".{name}"
         self.keys = assembly.master_keys(settings)
         self.log = assembly.event_log(settings, f"onethread-{name}")
@@ -130,12 +135,24 @@ class Process:
         self.mounts("/apps/", MountedApps(self.channels, lender))
         self.runs("polling", polling.run, polling.stop)
         self.runs("streams", stream.run, stream.stop)
+        if len(self.channels):
+            self._fetches(lender)
         self.runs("subscriptions", Subscriptions(lender, leases, standing, self.public_url).run, nothing)
         self._finishes += [
             ("parser processes", parsers.close),
             ("connectors' connections", lender.close),
             ("webhooks", webhook.stop),
         ]
+
+    def _fetches(self, lender: Lender) -> None:
+        """What messages only refer to: files, and what connectors look up."""
+        given = self.settings.media
+        errands = Errands(lender, self.log, self.blobs, Limits(given.max_bytes, given.seconds, given.parallel))
+        group = f"onethread.media.{self._name}"
+        fetching = Fetching(
+            lender, self.log, Jobs(self.state), errands, group=group, member=self.member, parallel=given.parallel
+        )
+        self.runs("fetching", fetching.run, fetching.stop)
 
     # --- running ---
 

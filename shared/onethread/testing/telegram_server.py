@@ -68,6 +68,8 @@ class TelegramServer:
         self.deliveries: list[Delivery] = []
         self.calls: list[tuple[str, Json]] = []
         """Methods that were called, with their parameters."""
+        self.file_faults: list[int] = []
+        """Statuses that downloads get instead of the file, one each."""
         self._delay, self._longest_poll = delay, longest_poll
         self._allowed: list[str] | None = None
         self._files: dict[str, tuple[str, bytes]] = {}
@@ -274,6 +276,8 @@ class TelegramServer:
     async def _file(self, request: Request) -> Response:
         if not hmac.compare_digest(request.path_params["token"].encode(), self.token.encode()):
             return _error(401, "Unauthorized")
+        if self.file_faults:
+            return Response(status_code=self.file_faults.pop(0))
         for path, content in self._files.values():
             if path == request.path_params["path"]:
                 return Response(content, media_type="application/octet-stream")

@@ -32,6 +32,8 @@ class WhatsAppServer(MetaServer):
         """The URL that this number's deliveries go to, before the app's own."""
         self.subscribed = False
         """Whether the app gets the account's deliveries at all."""
+        self.file_faults: list[int] = []
+        """Statuses that downloads get instead of the file, one each."""
         self._media: dict[str, tuple[str, bytes]] = {}
         self._addresses: dict[str, str] = {}
         self._numbers, self._seconds = itertools.count(1), itertools.count(1767225600)
@@ -100,6 +102,8 @@ class WhatsAppServer(MetaServer):
         if not self.authorised(request):
             return Response(status_code=401)
         media = self._addresses.get(request.path_params["key"])
+        if self.file_faults:
+            return Response(status_code=self.file_faults.pop(0))
         if media is None:
             return Response(status_code=404)
         media_type, content = self._media[media]

@@ -68,6 +68,7 @@ async def get_attachment_content(request: Request, caller: Asking, parts: Parts,
         raise Problem("erased", "The channel demanded that this message be removed.")
     if state.deleted_at and not caller.may("entries:raw"):
         raise not_found()
+    file = state.file(file)
     if file.status == "pending":
         raise Problem("attachment-pending", "The file is being fetched.", headers={"Retry-After": str(RETRY)})
     if file.status != "stored" or not file.sha256:

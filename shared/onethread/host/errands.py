@@ -1,0 +1,202 @@
+"""How one job is done: the files of a message, or a look-up, and how the log is told. It knows no schedule.
+
+What became of files is a `message.completed` of the host's own: the whole message, with the files as they are now. Doing it
+again makes the same event, so that a process may be killed at any point.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from onethread import envelope, metrics
+from onethread.blobs import Blobs
+from onethread.connector import Lookups
+from onethread.errors import OnethreadError, Poison, Retryable, Unauthorised
+from onethread.event import FILES_REVISION, Attachment, Content, Event, MessageCompleted
+from onethread.host.backoff import Backoff
+from onethread.host.channel import Channel
+from onethread.host.faults import Bug, translated
+from onethread.host.jobs import Files, Held, Lookup
+from onethread.host.lent import Lender, Lent
+from onethread.host.media import Limits, Outcome, brought
+from onethread.host.shrinking import fitted
+from onethread.identity import digest
+from onethread.log.port import EventLog, TopicPartition
+from onethread.log.topics import MESSAGES
+from onethread.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+def waiting(event: Event) -> dict[str, Attachment]:
+    """The files of an event that are to be fetched, by their numbers."""
+    if not isinstance(event.fact, Content) or event.revision.startswith(FILES_REVISION):
+        return {}
+    files = enumerate(event.fact.attachments)
+    return {str(number): file for number, file in files if file.status == "pending" and file.locator}
+
+
+def completion(event: Event, outcomes: dict[str, Outcome], now: datetime) -> Event:
+    """The event that says what became of the files of another."""
+    fact = event.fact
+    assert isinstance(fact, Content)
+    files = tuple(
+        outcomes[str(number)].on(file) if str(number) in outcomes else file
+        for number, file in enumerate(fact.attachments)
+    )
+    fields = {name: getattr(fact, name) for name in Content.__struct_fields__}
+    whole = MessageCompleted(**{**fields, "attachments": files})
+    revision = FILES_REVISION + digest(event.id, *(f"{file.status}:{file.sha256}" for file in files))
+    kind, name, moment = "message.completed", event.external_id, envelope.milliseconds(now)
+    return msgspec.structs.replace(
+        event,
+        id=envelope.event_id(event.tenant, event.network, event.account, kind, name, revision),
+        fact=whole,
+        revision=revision,
+        received_at=moment,
+        ingested_at=moment,
+        lookups=(),
+        answers="",
+        source=None,
+    )
+
+
+class _Round(NamedTuple):
+    """What one try brought; `failure`: why it must be tried again."""
+
+    outcomes: dict[str, Outcome]
+    failure: OnethreadError | None
+
+
+class Errands:
+    """Does jobs over one log and one blob store. `lender`: for the connectors, their clock and their waits."""
+
+    def __init__(self, lender: Lender, log: EventLog, blobs: Blobs, limits: Limits) -> None:
+        self._lender, self._log, self._blobs, self._limits = lender, log, blobs, limits
+
+    @property
+    def lease(self) -> float:
+        """Seconds after which a job whose process died is taken by another: more than one file may take."""
+        return 2 * self._limits.seconds
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._lender.ingest.now().timestamp()
+
+    async def do(self, channel: Channel, held: Held) -> float | None:
+        """One try. The time at which the next is due; None: done. Raises Conflict when the job is lost, Retryable for log and store."""
+        about = held.job.about
+        return await (
+            self._files(channel, held, about) if isinstance(about, Files) else self._look_up(channel, held, about)
+        )
+
+    # --- files ---
+
+    async def _files(self, channel: Channel, held: Held, about: Files) -> float | None:
+        records = await self._log.fetch(TopicPartition(MESSAGES, about.partition), about.offset, 1)
+        if not records or records[0].offset != about.offset:  # retention was faster
+            await held.done()
+            return None
+        event = envelope.read(records[0].value, records[0].headers)
+        files = waiting(event)
+        outcomes, failure = await self._round(channel, held, about, files)
+        if outcomes != about.outcomes:
+            await self._tell(completion(event, outcomes, self._lender.ingest.now()))
+            for outcome in outcomes.keys() - about.outcomes.keys():
+                metrics.MEDIA.add(channel.id, outcomes[outcome].status)
+        if failure is None:
+            await held.done()
+            return None
+        ends = [
+            file.expires_at.timestamp() for number, file in files.items() if file.expires_at and number not in outcomes
+        ]
+        return await self._later(held, msgspec.structs.replace(about, outcomes=outcomes), failure, ends)
+
+    async def _round(self, channel: Channel, held: Held, about: Files, files: dict[str, Attachment]) -> _Round:
+        outcomes, failure = dict(about.outcomes), None
+        for number, file in files.items():
+            if number in outcomes:
+                continue
+            await held.change(msgspec.structs.replace(held.job, due=self.now() + self.lease))
+            try:
+                outcomes[number] = await self._file(channel, held, file)
+            except Retryable as error:
+                failure = error
+        return _Round(outcomes, failure)
+
+    async def _file(self, channel: Channel, held: Held, file: Attachment) -> Outcome:
+        """What became of it. Raises Retryable when it may still come."""
+        if file.expires_at and file.expires_at.timestamp() <= self.now():
+            return self._given_up(channel, Poison("the provider keeps it no longer"))
+        lent = self._lender.lend(channel)
+        try:
+            return await brought(channel, lent, file, self._blobs, self._limits)
+        except Exception as error:
+            ours = await self._judged(channel, lent, error)
+            if isinstance(ours, Retryable) and self.now() < held.job.until:
+                metrics.MEDIA.add(channel.id, "later")
+                raise ours from error
+            return self._given_up(channel, ours)
+
+    def _given_up(self, channel: Channel, why: OnethreadError) -> Outcome:
+        _log.warning("a file could not be fetched", channel_id=channel.id, reason=str(why))
+        return Outcome("failed")
+
+    async def _tell(self, event: Event) -> None:
+        _, draft = fitted(event, envelope.encode_value(event))
+        await self._log.append(MESSAGES, [draft])
+        metrics.EVENTS.add(event.channel_id, event.kind)
+
+    # --- look-ups ---
+
+    async def _look_up(self, channel: Channel, held: Held, about: Lookup) -> float | None:
+        connector = channel.connector
+        if not isinstance(connector, Lookups):  # it was, when the job was made
+            await held.done()
+            return None
+        lent = self._lender.lend(channel)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                records = await connector.lookup(lent, about.locator)
+        except Exception as error:  # noqa: BLE001 -- connectors raise anything; the table of `faults` decides
+            ours = await self._judged(channel, lent, error)
+            if isinstance(ours, Retryable) and self.now() < held.job.until:
+                metrics.LOOKUPS.add(channel.id, "later")
+                return await self._later(held, about, ours, [])
+            metrics.LOOKUPS.add(channel.id, "failed")
+            _log.warning("a look-up was given up", channel_id=channel.id, reason=str(ours))
+        else:
+            await self._lender.ingest.records(channel, records)
+            metrics.LOOKUPS.add(channel.id, "ok")
+        await held.done()
+        return None
+
+    # --- failures ---
+
+    async def _judged(self, channel: Channel, lent: Lent, error: Exception) -> OnethreadError:
+        ours = translated(error, self._lender.ingest.now())
+        if isinstance(ours, Bug):
+            metrics.BUGS.add(channel.id, "fetch")
+            _log.error("a download or look-up raised what it should not", channel_id=channel.id, exc_info=error)
+        if isinstance(ours, Unauthorised):
+            with suppress(Retryable):  # the token is dropped at the next failure then
+                await lent.drop_tokens()
+        if not isinstance(ours, Retryable | Poison):  # Misconfigured: a person may mend it before the time is up
+            return Retryable(str(ours), after=self._lender.pace.person)
+        return ours
+
+    async def _later(self, held: Held, about: Files | Lookup, failure: OnethreadError, ends: list[float]) -> float:
+        """The last try is at the very end of the time there is."""
+        backoff = Backoff(self._lender.pace, self._lender.random)
+        backoff.failures = held.job.tries
+        due = min(self.now() + backoff.failed(failure), held.job.until, *ends)
+        await held.change(msgspec.structs.replace(held.job, due=due, about=about, tries=backoff.failures))
+        return due
+
+
+def told_until(event: Event, seconds: float) -> float:
+    """Unix seconds until which what an event names is fetched."""
+    return (event.ingested_at or datetime.now(UTC)).timestamp() + seconds

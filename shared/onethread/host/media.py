@@ -1,0 +1,103 @@
+"""One file of a message, from where its provider keeps it into the blob store. It knows no event, no schedule and no log.
+
+URLs are strangers' words: the channel's client refuses private addresses, and takes no header of ours along to another host.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+import msgspec
+
+from onethread.blobs import Blobs
+from onethread.connector import Downloads, Host, Media
+from onethread.errors import Poison, Retryable
+from onethread.event import Attachment
+from onethread.host.channel import Channel
+
+_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (0, b"%PDF-", "application/pdf"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"ID3", "audio/mpeg"),
+    (4, b"ftypM4A", "audio/mp4"),
+    (4, b"ftyp", "video/mp4"),
+    (0, b"\x1aE\xdf\xa3", "video/webm"),
+    (8, b"WAVE", "audio/wav"),
+)
+"""Offset, bytes and type (https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern). Containers of many types are left out."""
+_CONTAINERS = ("audio/", "video/")
+_VAGUE = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+
+
+class Limits(NamedTuple):
+    """Of one file: bytes, and seconds from the first question to the last byte; `parallel`: files at once."""
+
+    max_bytes: int = 64 * 1024 * 1024
+    seconds: float = 120.0
+    parallel: int = 4
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a file; `status` is stored or failed."""
+
+    status: str
+    sha256: str = ""
+    size_bytes: int | None = None
+    media_type: str = ""
+
+    def on(self, file: Attachment) -> Attachment:
+        """The file with this outcome."""
+        if self.status != "stored":
+            return msgspec.structs.replace(file, status="failed")
+        return msgspec.structs.replace(
+            file, status="stored", sha256=self.sha256, size_bytes=self.size_bytes, media_type=self.media_type
+        )
+
+
+async def brought(channel: Channel, host: Host, file: Attachment, blobs: Blobs, limits: Limits) -> Outcome:
+    """The file, in the blob store. Raises Poison for what will never come, Retryable for what may, and what connectors raise."""
+    try:
+        async with asyncio.timeout(limits.seconds):
+            media = await _media(channel, host, file.locator)
+            content, told = await _content(host, media, limits.max_bytes)
+    except TimeoutError as error:
+        raise Retryable(f"a file took longer than {limits.seconds:g} s (media.seconds)") from error
+    return Outcome("stored", await blobs.put(content), len(content), _type(content, file.media_type, told))
+
+
+async def _media(channel: Channel, host: Host, locator: str) -> Media:
+    if locator.startswith("https://"):
+        return Media(locator)
+    if not isinstance(channel.connector, Downloads):
+        raise Poison(f"connector {channel.connector.name} cannot fetch files, and this one is at no https URL")
+    return await channel.connector.download(host, locator)
+
+
+async def _content(host: Host, media: Media, most: int) -> tuple[bytes, str]:
+    """The bytes, and the media type that came with them."""
+    # Uncompressed: a few kilobytes could become gigabytes.
+    headers = {"accept-encoding": "identity", **media.headers}
+    async with host.http.stream("GET", media.url, headers=headers) as answer:
+        told = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if answer.status_code != 200:
+            raise Retryable(f"{answer.url.host} answers {answer.status_code}: the file is not there yet")
+        if told in media.unexpected:
+            raise Retryable(f"{answer.url.host} answers with {told}, which is no file but an error")
+        content = bytearray()
+        async for chunk in answer.aiter_bytes():
+            content += chunk
+            if len(content) > most:
+                raise Poison(f"a file has more than {most} bytes (media.max_bytes)")
+    return bytes(content), told
+
+
+def _type(content: bytes, given: str, told: str) -> str:
+    """The type by the content itself, else by the message, else by the answer that brought it."""
+    found = next((kind for at, mark, kind in _SIGNATURES if content.startswith(mark, at)), "")
+    family = given.partition("/")[0].strip().lower()
+    if found.startswith(_CONTAINERS) and family in {"audio", "video"}:
+        return given  # the bytes tell the container, the message what is in it
+    return next((kind for kind in (found, given, told) if kind not in _VAGUE), "application/octet-stream")
