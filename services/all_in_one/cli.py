@@ -16,6 +16,7 @@ from all_in_one import (
     repair,
     restoring,
     running,
+    sending,
     setup,
     verifying,
 )
@@ -42,7 +43,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (running, demo, channels_command, new_connector, history, persons, verifying, restoring, setup):
+for module in (running, demo, channels_command, new_connector, history, persons, verifying, restoring, sending, setup):
     app.registered_commands += module.app.registered_commands
 app.add_typer(repair.app, name="dead-letters")
 app.add_typer(setup.api_key, name="api-key")

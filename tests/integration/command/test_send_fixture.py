@@ -1,0 +1,123 @@
+"""A recorded request goes to the real service as the provider would send it today: signed with the channel's own secret."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import Result
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from all_in_one.cli import app
+from all_in_one.context import connectors
+from all_in_one.demo import running
+from onethread.connector import Request, Webhook
+from onethread.errors import Rejected
+from onethread.host.process import Process
+from onethread.log.topics import MESSAGES
+from onethread.settings import load
+from onethread.testing.fixtures import cases, secret_fields
+from onethread.testing.signing import secrets_of, signed_anew
+
+SETTINGS = """
+data: {data}
+log_level: ERROR
+http: {{port: 0}}
+channels:
+  - id: chn_team
+    connector: slack
+    hook_secret: 0123456789abcdef0
+    settings: {{account: T0SHOP, bot_token: xoxb-mine, signing_secrets: [my-own-secret], api_url: "http://127.0.0.1:9"}}
+  - id: chn_official
+    connector: wechat
+    hook_secret: 0123456789abcdef1
+    settings: {{account: gh_sample, app_id: wx0, app_secret: mine, tokens: [mine], mode: plain, api_url: "http://127.0.0.1:9"}}
+  - id: chn_talk
+    connector: mastodon
+    settings: {{account: shop@social.example, base_url: "http://127.0.0.1:9", access_token: mine}}
+"""
+SIGNED_BY_A_SECRET = ("messenger", "slack", "telegram", "whatsapp")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "onethread.yaml"
+    file.write_text(SETTINGS.format(data=tmp_path / "data"), "utf-8")
+    return file
+
+
+@pytest.fixture
+async def process(config: Path) -> AsyncIterator[Process]:
+    async with running(load(config)) as process:
+        yield process
+
+
+def called(config: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["--config", str(config), "--json", "send-fixture", *words])
+
+
+async def test_it_is_let_in_and_becomes_an_event(process: Process, config: Path) -> None:
+    before = await process.log.extents(MESSAGES)
+    done = await asyncio.to_thread(called, config, "chn_team", "command", "--url", process.url)
+    assert done.exit_code == 0, done.output
+    assert msgspec.json.decode(done.stdout)["status"] == 200
+    after = await process.log.extents(MESSAGES)
+    assert sum(one.end for one in after.values()) > sum(one.end for one in before.values())
+    assert "my-own-secret" not in done.output
+    assert "0123456789abcdef" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("chn_team", "command", "--url", "http://127.0.0.1:9"), "onethread up"),
+        (("chn_team", "no_such_case"), "there is no fixture no_such_case; requests of slack are: "),
+        (("chn_team", "another_bot"), "it holds a record"),
+        (("chn_talk", "mention"), "no URL to be called at"),
+        (("chn_none", "mention"), "there is no channel chn_none"),
+    ],
+)
+def test_what_is_missing_is_said(config: Path, words: tuple[str, ...], said: str) -> None:
+    done = called(config, *words)
+    assert done.exit_code == 1
+    assert said in done.output.replace("\n", "")
+
+
+def test_a_signature_of_no_known_scheme_is_said(config: Path) -> None:
+    wechat = connectors("im_ingest")["wechat"]
+    name = next(case.name for case in cases(wechat) if (one := case.input().request) and one.method == "POST")
+    done = called(config, "chn_official", name)
+    assert done.exit_code == 1
+    assert "cannot be signed for chn_official" in done.output.replace("\n", "")
+
+
+@pytest.mark.parametrize("name", SIGNED_BY_A_SECRET)
+def test_every_recorded_request_is_signed_anew(name: str) -> None:
+    """With other secrets, today: those that are let in with their own are let in with these, and with no others."""
+    counted = 0
+    for case in cases(connectors("im_ingest")[name]):
+        connector, given = case.instance(), case.input().request
+        if given is None or given.method == "GET" or not passes(connector, given.request()):
+            continue
+        other = {field: SecretStr("mine") for field in secret_fields(type(connector.settings))}
+        lists = {field: [one] for field, one in other.items() if isinstance(getattr(connector.settings, field), list)}
+        ours = connector.settings.model_copy(update={**other, **lists})
+        request, names = signed_anew(given.request(), connector.settings, ours, datetime.now(UTC))
+        assert names, case.name
+        assert passes(type(connector)(ours), request), case.name
+        assert not passes(connector, request), case.name
+        assert not [secret for secret in secrets_of(connector.settings) if secret in str(request.headers)]
+        counted += 1
+    assert counted
+
+
+def passes(connector: object, request: Request) -> bool:
+    assert isinstance(connector, Webhook)
+    try:
+        connector.authenticate(request)
+    except Rejected:
+        return False
+    return True
