@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -50,9 +51,14 @@ CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 class Clock:
     def __init__(self) -> None:
         self.time = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+        self._since: float | None = None
 
     def __call__(self) -> datetime:
-        return self.time
+        return self.time + timedelta(seconds=time.monotonic() - self._since if self._since is not None else 0)
+
+    def runs(self) -> None:
+        """From now on as real clocks do."""
+        self._since = self._since or time.monotonic()
 
     def advance(self, **parts: float) -> None:
         self.time += timedelta(**parts)
