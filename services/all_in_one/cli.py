@@ -11,6 +11,7 @@ from all_in_one import (
     channels_command,
     demo,
     history,
+    listening,
     new_connector,
     persons,
     repair,
@@ -43,7 +44,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (running, demo, channels_command, new_connector, history, persons, verifying, restoring, sending, setup):
+for module in (
+    running,
+    demo,
+    channels_command,
+    new_connector,
+    history,
+    persons,
+    verifying,
+    restoring,
+    sending,
+    listening,
+    setup,
+):
     app.registered_commands += module.app.registered_commands
 app.add_typer(repair.app, name="dead-letters")
 app.add_typer(setup.api_key, name="api-key")
