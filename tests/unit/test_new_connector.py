@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -105,3 +106,12 @@ def test_nothing_is_written_over_what_is_there(tmp_path: Path, name: str, said: 
     assert said in " ".join(done.output.split())
     assert [path.name for path in tmp_path.iterdir()] == ["pyproject.toml"]
     assert SAMPLE_SECRET not in done.output
+
+
+def test_the_guides_command_writes_a_package(tmp_path: Path) -> None:
+    guide = (ROOT / "ADDING_A_CHANNEL.md").read_text("utf-8")
+    (line,) = re.findall(r"^onethread (new-connector .+)$", guide, re.MULTILINE)
+    code = "from all_in_one.cli import app; app()"
+    there = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code, *shlex.split(line)], cwd=tmp_path, env=there, check=True)
+    assert (tmp_path / "acme_talk" / "onethread_acme_talk" / "connectors" / "acme_talk" / "connector.py").is_file()
