@@ -4,10 +4,12 @@ from itertools import permutations
 
 import msgspec
 import pytest
-from desk.said import Company
+from desk.said import Company, photo
 from desk.site import MINUTE, START
 
 from onethread.event import (
+    FILES_REVISION,
+    Attachment,
     Body,
     Claim,
     Event,
@@ -133,3 +135,40 @@ def test_an_edit_shows_the_text_of_its_message() -> None:
     assert about_itself(_entry(LIFE[0])) == scoped("acme", CHAT.id)
     assert about_itself(_entry(CHAT)) == scoped("acme", CHAT.id)
     assert about_itself(_entry(LIFE[3])) == scoped("acme", LIFE[3].id)
+
+
+# --- files that the host brought later ------------------------------------------------------------------------------
+
+
+def _brought(at: float, name: str, *files: Attachment) -> Event:
+    """The host's word: the text is a copy of what the message said at first."""
+    about = ACME.about(CHAT, MessageCompleted(body=Body(text="as it was"), attachments=files), at)
+    return msgspec.structs.replace(about, id=f"evt_{name}", revision=f"{FILES_REVISION}{name}")
+
+
+FIRST, SECOND = photo("a.jpg", locator="a"), photo("b.jpg", locator="b")
+STORED = msgspec.structs.replace(FIRST, status="stored", sha256="f" * 64, size_bytes=3, media_type="image/png")
+FAILED = msgspec.structs.replace(FIRST, status="failed")
+
+
+def test_what_became_of_files_is_no_text_and_holds_for_every_text() -> None:
+    edit = ACME.edit(CHAT, 5, "new", attachments=(FIRST, SECOND))
+    for order in permutations([LIFE[2], edit, _brought(9, "x", STORED, SECOND)]):
+        state = folded(map(_entry, order))
+        assert state.current is not None
+        assert state.current.kind == "message.edited"
+        assert [text.kind for text in state.texts] == ["message.completed", "message.edited"]
+        assert state.with_files(edit.fact) == msgspec.structs.replace(edit.fact, attachments=(STORED, SECOND))
+        assert (state.file(FIRST), state.file(SECOND)) == (STORED, SECOND)
+    looked_up = folded(map(_entry, [LIFE[2], _brought(9, "x", STORED)]))
+    assert looked_up.current is not None
+    assert looked_up.current.id == scoped("acme", LIFE[2].id)
+    assert folded([_entry(_brought(9, "x", STORED))]).current is None
+
+
+def test_a_file_that_is_stored_stays_so() -> None:
+    words = [_brought(1, "x", FIRST), _brought(2, "y", FAILED), _brought(3, "z", STORED), _brought(4, "w", FAILED)]
+    for order in permutations(words):
+        assert folded(map(_entry, order)).file(FIRST) == STORED
+    assert folded(map(_entry, words[:2])).file(FIRST).status == "failed"
+    assert folded(map(_entry, words[:1])).file(FIRST).status == "pending"
