@@ -5,17 +5,17 @@ the sections of the README are people's words.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
-import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from all_in_one.context import FAMILIES
+from all_in_one.recorded import Shown, shown
 from onethread import registry
 from onethread.connector import (
     Connector,
@@ -30,10 +30,9 @@ from onethread.connector import (
     Webhook,
 )
 from onethread.errors import Misconfigured
-from onethread.event import Attachment, Claim, Event
 from onethread.identity import STRENGTH, Strength
 from onethread.schemas import folder
-from onethread.testing.fixtures import cases, events_of, folder_of, records, secret_fields
+from onethread.testing.fixtures import folder_of, secret_fields
 
 AnyConnector = type[Connector[Any]]
 
@@ -65,16 +64,6 @@ BELOW = """
 
 ## Kinds received
 """
-
-
-class Shown(NamedTuple):
-    """What the recorded fixtures of one connector give."""
-
-    kinds: tuple[str, ...]
-    evidence: tuple[tuple[str, str], ...]
-    """Claim type and evidence."""
-    media: tuple[str, ...]
-    samples: int
 
 
 def files() -> dict[str, bytes]:
@@ -109,36 +98,6 @@ def check(target: Path = FOLDER) -> list[str]:
 def _strays(target: Path) -> list[Path]:
     there = files()
     return sorted(path for path in target.glob("*.md") if path.name not in there)
-
-
-# --- what the fixtures show -----------------------------------------------------------------------------------------
-
-
-def shown(connector: AnyConnector) -> Shown:
-    """Every recorded sample, translated once more."""
-    found = cases(connector)
-    events = [event for case in found for event in _events(case)]
-    kinds = sorted({event.kind for event in events})
-    claims = {(claim.type, claim.evidence) for event in events for claim in _parts(event, Claim)}
-    media = sorted({attachment.kind for event in events for attachment in _parts(event, Attachment)})
-    return Shown(tuple(kinds), tuple(sorted(claims)), tuple(media), len(found))
-
-
-def _events(case: Any) -> Iterator[Event]:
-    connector = case.instance()
-    for raw in records(connector, case.input()):
-        yield from events_of(connector, raw)
-
-
-def _parts(part: Any, wanted: type) -> Iterator[Any]:
-    if isinstance(part, wanted):
-        yield part
-    elif isinstance(part, msgspec.Struct):
-        for field in part.__struct_fields__:
-            yield from _parts(getattr(part, field), wanted)
-    elif isinstance(part, tuple):
-        for each in part:
-            yield from _parts(each, wanted)
 
 
 # --- the table of all -----------------------------------------------------------------------------------------------

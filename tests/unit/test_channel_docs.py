@@ -4,6 +4,7 @@ from pathlib import Path
 
 from all_in_one import channel_docs
 from all_in_one.context import connectors
+from all_in_one.recorded import shown
 
 
 def test_the_pages_are_those_the_code_makes() -> None:
@@ -21,7 +22,7 @@ def test_every_difference_is_told_and_mended(tmp_path: Path) -> None:
 
 def test_a_page_marks_what_is_required_and_what_is_secret() -> None:
     telegram = connectors("im_ingest")["telegram"]
-    page = channel_docs.page(telegram, channel_docs.shown(telegram))
+    page = channel_docs.page(telegram, shown(telegram))
     assert "| `token` | text | **required**, **secret** |" in page
     assert "| `edge` | one of `webhook`, `polling` | default `webhook` |" in page
     assert "To rotate the webhook secret" in page
@@ -29,7 +30,7 @@ def test_a_page_marks_what_is_required_and_what_is_secret() -> None:
 
 def test_kinds_are_those_of_recorded_samples() -> None:
     """A class with an ability nobody recorded a sample of shows nothing of it."""
-    seen = channel_docs.shown(connectors("social_ingest")["mastodon"])
+    seen = shown(connectors("social_ingest")["mastodon"])
     assert {"message", "message.deleted", "reaction.added"} <= set(seen.kinds)
     assert "call" not in seen.kinds
     assert ("mastodon_user", "provider") in seen.evidence

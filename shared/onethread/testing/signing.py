@@ -17,8 +17,8 @@ from pydantic import BaseModel, SecretStr
 from onethread.connector import Request
 from onethread.testing.fixtures import secret_fields
 
-_NEAR = 3600
-"""Seconds between a recorded time and the arrival, within which a number is taken for that time."""
+_NEAR = 2 * 86400
+"""Seconds between a recorded time and the arrival, within which a number is taken for that time: a delivery may be one of a late retry."""
 _LONGEST_PREFIX = 12
 """Characters before a signature, such as `sha256=`."""
 _BEFORE_BODY = ("", "{at}.", "v0:{at}:", "{at}", "{at}:", "{at}\n")

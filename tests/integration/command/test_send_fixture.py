@@ -39,7 +39,7 @@ channels:
     connector: mastodon
     settings: {{account: shop@social.example, base_url: "http://127.0.0.1:9", access_token: mine}}
 """
-SIGNED_BY_A_SECRET = ("messenger", "slack", "telegram", "whatsapp")
+SIGNED_BY_A_SECRET = ("messenger", "slack", "telegram", "whatsapp", "zoom")
 
 
 @pytest.fixture
