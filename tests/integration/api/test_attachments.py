@@ -3,11 +3,13 @@
 import hashlib
 from typing import Any
 
+import msgspec
 import pytest
 from desk.said import Company, photo
 from desk.site import READS, Site
 
-from onethread.event import Attachment, CallRecording
+from onethread.event import FILES_REVISION, Attachment, CallRecording, MessageCompleted
+from onethread.host.media import Outcome
 from unifier.api.routes.attachments import CHUNK
 
 BYTES = bytes(range(256)) * 40
@@ -154,3 +156,33 @@ async def test_an_id_of_no_attachment_is_not_found(site: Site, acme: Company) ->
     async with await site.desk() as desk:
         for given in ("att_", "att_1", name[:-1] + "_", chat.id, f"att_{chat.id[4:]}", f"att_{chat.id[4:]}aaaaaaaa"):
             assert (await desk.get(f"/v1/attachments/{given}/content")).status_code == 404
+
+
+async def test_a_file_that_came_later_is_served_under_the_id_it_had_while_it_was_pending(
+    site: Site, acme: Company
+) -> None:
+    sha = await site.blobs.put(BYTES)
+    file = photo(locator="a")
+    chat = acme.chat("c1", 0, attachments=[file])
+    await site.tell(chat)
+    path = await _path(site, chat.id)
+    stored = Outcome("stored", sha, len(BYTES), "image/png").on(file)
+    come = acme.about(chat, MessageCompleted(attachments=(stored,)), 5)
+    await site.tell(msgspec.structs.replace(come, revision=f"{FILES_REVISION}1"))
+    async with await site.desk() as desk:
+        entry = (await desk.get(f"/v1/entries/{chat.id}")).json()
+        answer = await desk.get(path)
+    assert entry["fact"]["body"]["text"] == chat.fact.body.text  # type: ignore[union-attr]
+    assert [one["status"] for one in entry["fact"]["attachments"]] == ["stored"]
+    assert (answer.content, answer.headers["content-type"]) == (BYTES, "image/png")
+    edit = acme.edit(chat, 9, "new words", attachments=(file,))
+    await site.tell(edit)
+    async with await site.desk() as desk:
+        edited = (await desk.get(f"/v1/entries/{chat.id}")).json()
+        (shown,) = edited["fact"]["attachments"]
+        assert (edited["fact"]["body"]["text"], shown["status"]) == ("new words", "stored")
+        assert (await desk.get(f"/v1/attachments/{shown['id']}/content")).content == BYTES
+        assert (await desk.get(path)).content == BYTES
+    await site.tell(acme.delete(chat, 12, erase=True))
+    async with await site.desk() as desk:
+        assert (await desk.get(path)).status_code == 410
