@@ -1,4 +1,4 @@
-"""`onethread demo`: everything in one process, real entrances, one customer's conversation over three channels, and why."""
+"""`onethread demo`: everything in one process, real entrances, one customer's conversation over six channels, and why."""
 
 import asyncio
 import os
@@ -12,10 +12,8 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.panel import Panel
-from rich.table import Table
 
-from all_in_one import persons
+from all_in_one import persons, timeline
 from all_in_one.context import Context, fail, out, run
 from all_in_one.running import everything
 from all_in_one.setup import READ
@@ -41,7 +39,7 @@ def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="End after the story, also on a terminal.")] = False,
 ) -> None:
-    """Sample traffic through real entrances, then one customer's conversation over mail, Telegram and Mastodon.
+    """Sample traffic through real entrances, then one customer's conversation over six channels.
 
     Example: onethread demo
     """
@@ -63,8 +61,7 @@ async def _demo(ctx: Context, folder: Path, story_of: Callable[[], Any], *, stay
             "",
         )
         logs.configure(settings.log_level)
-        async with running(settings) as process:
-            api = await _api(process)
+        async with running(settings) as process, await _api(process) as api:
             _say(ctx, "One process: log, state, store and attachments in " + os.fspath(folder))
             await _tell(ctx, story, process, api)
             conversation, entries = await _shown(ctx, api)
@@ -97,23 +94,44 @@ async def _tell(ctx: Context, story: Any, process: Process, api: httpx.AsyncClie
     """The story, each step through its channel's entrance, shown when it is readable at the API."""
     from all_in_one.story import ADDRESS, MASTODON_USER
 
+    await _until(lambda: _true(story.registered()), "the channels have registered themselves at their providers")
+    if not await story.enter_urls(process.url):
+        fail("a channel's URL was not verified: see the log above")
     await asyncio.to_thread(story.mails)
-    await _messages(api, 1)
-    _say(ctx, f"Mail      {ADDRESS} wrote; read from the mailbox by IMAP")
-    claim = persons.link_end(f"email:{ADDRESS}").claim
+    await _told(ctx, api, 1, f"Mail      {ADDRESS} wrote; read from the mailbox by IMAP")
+    await story.opens_telegram(_token(process, ADDRESS, "telegram"))
+    await _told(
+        ctx, api, 3, "Telegram  opened by a link made for that address; then she shared her phone number; by webhook"
+    )
+    await story.sends_a_photo()
+    await _until(lambda: _stored(api), "the photo is fetched")
+    await _told(ctx, api, 4, "WhatsApp  a photo from that number; by webhook; the file was fetched afterwards")
+    await story.writes_in_slack()
+    await _told(ctx, api, 5, "Slack     a guest whom the workspace's directory knows by that address; it was looked up")
+    await story.scans_a_code(_token(process, ADDRESS, "wechat"))
+    await _told(ctx, api, 6, "WeChat    a QR code made for that address, and a message; by webhook, encrypted (AES)")
+    await _link(process, f"email:{ADDRESS}", f"mastodon_user:{MASTODON_USER}")
+    await story.mentions_us()
+    await _told(ctx, api, 7, "Mastodon  a mention by the account that a person linked to her; by stream")
+
+
+async def _told(ctx: Context, api: httpx.AsyncClient, messages: int, line: str) -> None:
+    await _messages(api, messages)
+    _say(ctx, line)
+
+
+def _token(process: Process, address: str, network: str) -> str:
+    """As `onethread deep-link` makes it: proves, coming back on that network, who holds the address."""
+    claim = persons.link_end(f"email:{address}").claim
     assert claim is not None
-    token = OwnTokens(process.keys).issue(claim, "default", "telegram", datetime.now(UTC))
-    await _until(lambda: _true(story.telegram.webhook is not None), "the Telegram webhook is registered")
-    await story.opens_telegram(token)
-    await _messages(api, 2)
-    _say(ctx, "Telegram  opened by a link made for that address, then a message; by webhook")
-    ends = (persons.link_end(f"email:{ADDRESS}"), persons.link_end(f"mastodon_user:{MASTODON_USER}"))
+    return OwnTokens(process.keys).issue(claim, "default", network, datetime.now(UTC))
+
+
+async def _link(process: Process, one: str, other: str) -> None:
+    """As `onethread link` does it: a person says that two addresses are one customer's."""
+    ends = (persons.link_end(one), persons.link_end(other))
     fact = LinkSet(ends=ends, state="together", at=datetime.now(UTC), by=By(program="cli"))
     await process.log.append(MESSAGES, [draft(persons.command("default", fact, "demo"))])
-    await _until(lambda: _true(story.mastodon.listeners > 0), "the Mastodon stream is open")
-    await story.mentions_us()
-    await _messages(api, 3)
-    _say(ctx, "Mastodon  a mention by the account that a person linked to her; by stream")
 
 
 async def _again(
@@ -121,8 +139,7 @@ async def _again(
 ) -> None:
     """The same traffic once more, past the unifier; then the API must show the same."""
     before = {place: extent.end for place, extent in (await process.log.extents(MESSAGES)).items()}
-    await story.again()
-    sent = 4  # mail, two updates, notification: each becomes a record in the log, and nothing more
+    sent = await story.again()  # each becomes a record in the log, and nothing more
     await _until(lambda: _grown(process, before, sent), "the repeated traffic is in the log")
     await _until(lambda: _caught_up(process), "the unifier has read it")
     again = await _conversations(api)
@@ -174,6 +191,17 @@ async def _messages(api: httpx.AsyncClient, count: int) -> None:
     await _until(there, f"{count} messages are readable in one conversation")
 
 
+async def _stored(api: httpx.AsyncClient) -> bool:
+    """Whether every file of every message is in our own store."""
+    found = [
+        file
+        for one in await _conversations(api)
+        for entry in await _entries(api, one["id"])
+        for file in timeline.files(entry)
+    ]
+    return bool(found) and all(file["status"] == "stored" for file in found)
+
+
 async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
@@ -202,35 +230,9 @@ async def _shown(ctx: Context, api: httpx.AsyncClient) -> tuple[dict[str, Any], 
     customer = (await api.get(f"/v1/customers/{conversation['customer_id']}")).raise_for_status().json()
     if ctx.json:
         out.print_json(data={"conversation": conversation, "entries": entries, "customer": customer})
-        return conversation, entries
-    table = Table(
-        title=f"\n{customer['name']}: one conversation over {', '.join(conversation['networks'])}", show_lines=True
-    )
-    for column in ("time", "channel", "sender", "what", "why it is here"):
-        table.add_column(column, overflow="fold")
-    for entry in entries:
-        if entry["kind"] == "joined":  # its reason stands beside the messages that it brought
-            continue
-        sender = entry["sender"] or {}
-        table.add_row(
-            entry["received_at"].replace("T", " ").removesuffix(".000Z"),
-            entry["network"] or "",
-            sender.get("name") or sender.get("address") or "",
-            entry["summary"],
-            why(entry["placement"]),
-        )
-    out.print(table)
-    lines = [
-        f"{one['type']}: {one['value']} ({', '.join(sorted({e['by'] for e in one['evidence']})) or 'linked'})"
-        for one in customer["identities"]
-    ]
-    out.print(Panel("\n".join(lines), title="One customer, known as"))
+    else:
+        timeline.show(conversation, entries, customer)
     return conversation, entries
-
-
-def why(placement: dict[str, Any]) -> str:
-    """The placement in words."""
-    return "\n".join([placement["reason"], *(link["reason"] for link in placement["joined_by"])])
 
 
 def _where(ctx: Context, folder: Path, process: Process, api: httpx.AsyncClient, *, stays: bool) -> None:

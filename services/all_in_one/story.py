@@ -1,30 +1,39 @@
-"""The demo's story: one customer, three channels. What people do, at simulated providers; nothing here knows an event.
+"""The demo's story: one customer, six channels. What people do, at simulated providers; nothing here knows an event.
 
-Mia Lang mails about a kettle; she opens the Telegram bot by a link that was made for her address, and writes; her Mastodon
-account, which a person links to her, mentions the shop. The second telling sends every delivery once more.
+Mia Lang mails about a kettle. She opens the Telegram bot by a link that was made for her address, and shares her phone number; that
+number sends a photo by WhatsApp. In Slack the shop's own directory has her address; the QR code that she scans with WeChat was made
+for it too. Her Mastodon account a person links to her. The second telling sends every delivery once more.
 """
 
+import struct
 import tempfile
+import zlib
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Self
 
+from all_in_one import story_channels
 from onethread.testing.mastodon_server import MastodonServer
 from onethread.testing.servers.pymap import PymapServer
+from onethread.testing.slack_server import SlackServer
 from onethread.testing.telegram_server import TelegramServer
+from onethread.testing.wechat_server import WeChatServer
+from onethread.testing.weixin_server import xml
+from onethread.testing.whatsapp_server import WhatsAppServer
 
 ADDRESS = "mia.lang@example.com"
 MAILBOX, PASSWORD = "desk@example.org", "mailbox-password"
-TELEGRAM_SECRET, HOOK_SECRET = "telegram-secret-of-the-demo", "hook-of-the-demo-0123456789"
+PHONE = "12025550147"
 MASTODON_USER = "https://social.example/users/mia"
-BEGINS = datetime(2026, 1, 5, 9, 0, 1, tzinfo=UTC)
 _MIA = {"id": 700100200, "is_bot": False, "first_name": "Mia", "last_name": "Lang", "language_code": "en"}
+_SLACK_USER, _OPENID = "U0MIA", "oMiaLang0001"
 
-MAIL = b"""\
-Received: from mail.example.com by mx.example.org; Mon, 05 Jan 2026 09:00:01 +0000
+MAIL = """\
+Received: from mail.example.com by mx.example.org; {date}
 Authentication-Results: mx.example.org; dmarc=pass header.from=example.com
-Date: Mon, 05 Jan 2026 09:00:00 +0000
+Date: {date}
 From: Mia Lang <mia.lang@example.com>
 To: desk@example.org
 Subject: My kettle is broken
@@ -37,20 +46,26 @@ Hello, the kettle I bought in December no longer heats. What can you do?
 
 
 class Story:
-    """The providers of the demo. `async with Story(folder) as story`."""
+    """The providers of the demo. `async with Story() as story`. It was yesterday: providers keep files for some days only."""
 
     def __init__(self) -> None:
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        self._begins = yesterday.replace(hour=9, minute=0, second=1, microsecond=0)
         self.telegram = TelegramServer(delay=lambda _attempt, after: after or 0.2)
-        self.mastodon = MastodonServer(begins=BEGINS + timedelta(minutes=31))
+        self.whatsapp = WhatsAppServer(delay=lambda _attempt: 0.2)
+        self.slack = SlackServer(delay=lambda _number: 0.2)
+        self.wechat = WeChatServer(mode="safe", delay=lambda _attempt: 0.2)
+        self.mastodon = MastodonServer(begins=self._begins + timedelta(minutes=31))
         self._stack = AsyncExitStack()
         self._folder = tempfile.TemporaryDirectory(prefix="onethread-demo-")
         self.mail = PymapServer(Path(self._folder.name) / "mail", {MAILBOX: PASSWORD})
-        self._told: list[Any] = []
+        self._updates: list[Any] = []
+        self._wechat_told: list[str] = []
 
     async def __aenter__(self) -> Self:
         self._stack.callback(self._folder.cleanup)
-        await self._stack.enter_async_context(self.telegram)
-        await self._stack.enter_async_context(self.mastodon)
+        for server in (self.telegram, self.whatsapp, self.slack, self.wechat, self.mastodon):
+            await self._stack.enter_async_context(server)
         self.mail.start()
         self._stack.callback(self.mail.stop)
         return self
@@ -59,78 +74,110 @@ class Story:
         await self._stack.aclose()
 
     def channels(self) -> list[dict[str, Any]]:
-        """The settings of the three channels, as an admin would write them."""
-        loopback = ["127.0.0.0/8"]
-        mail = {
-            "account": MAILBOX,
-            "host": self.mail.host,
-            "port": self.mail.port,
-            "tls": "none",
-            "username": MAILBOX,
-            "password": PASSWORD,
-            "authserv_ids": ["mx.example.org"],
-        }
-        telegram = {
-            "account": str(self.telegram.id),
-            "bot_username": self.telegram.username,
-            "token": self.telegram.token,
-            "secrets": [TELEGRAM_SECRET],
-            "api_url": self.telegram.url,
-        }
-        mastodon = {
-            "account": self.mastodon.acct,
-            "base_url": self.mastodon.url,
-            "access_token": self.mastodon.token,
-        }
+        """The settings of the channels."""
         return [
-            {
-                "id": "chn_mail",
-                "name": "Support mailbox",
-                "connector": "imap",
-                "since": "2000-01-01T00:00:00Z",
-                "settings": mail,
-                "allow_networks": loopback,
-            },
-            {
-                "id": "chn_telegram",
-                "name": "Shop bot",
-                "connector": "telegram",
-                "hook_secret": HOOK_SECRET,
-                "settings": telegram,
-                "allow_networks": loopback,
-            },
-            {
-                "id": "chn_mastodon",
-                "name": "Shop on Mastodon",
-                "connector": "mastodon",
-                "since": "2000-01-01T00:00:00Z",
-                "settings": mastodon,
-                "allow_networks": loopback,
-            },
+            story_channels.mail(self.mail, MAILBOX, PASSWORD),
+            story_channels.telegram(self.telegram),
+            story_channels.whatsapp(self.whatsapp),
+            story_channels.slack(self.slack),
+            story_channels.wechat(self.wechat),
+            story_channels.mastodon(self.mastodon),
         ]
 
+    async def enter_urls(self, url: str) -> bool:
+        """An admin enters the channels' URLs where only a website takes them. Whether both were verified. `url`: of the service."""
+        hooks = {channel: f"{url}/hooks/{channel}/{secret}" for channel, secret in story_channels.HOOK_SECRETS.items()}
+        return await self.slack.enter(hooks["chn_slack"]) and await self.wechat.enter(hooks["chn_wechat"])
+
+    def registered(self) -> bool:
+        """Whether the channels that register themselves have done so, and the stream is open."""
+        return self.telegram.webhook is not None and bool(self.whatsapp.override) and self.mastodon.listeners > 0
+
+    def _at(self, minutes: int) -> int:
+        """Unix seconds, so many minutes after the beginning."""
+        return int(self._begins.timestamp()) + 60 * minutes
+
+    # --- what Mia does -------------------------------------------------------------------------------------------------
+
     def mails(self) -> None:
-        """Mia writes a mail; her provider delivers it into our mailbox."""
-        self.mail.deliver(MAILBOX, MAIL, at=BEGINS.timestamp())
+        """She writes a mail; her provider delivers it into our mailbox."""
+        mail = MAIL.format(date=format_datetime(self._begins)).encode()
+        self.mail.deliver(MAILBOX, mail, at=self._begins.timestamp())
 
     async def opens_telegram(self, token: str) -> None:
-        """Mia opens the bot by the link and writes. Telegram calls our webhook."""
-        at = int((BEGINS + timedelta(minutes=12)).timestamp())
-        self._told.append(await self.telegram.say(f"/start {token}", _MIA, date=at))
-        self._told.append(
-            await self.telegram.say("It is the steel one, order 4711. Photo follows.", _MIA, date=at + 60)
-        )
+        """She opens the bot by the link, writes, and shares her number by Telegram's own button."""
+        at = self._at(12)
+        self._updates.append(await self.telegram.say(f"/start {token}", _MIA, date=at))
+        self._updates.append(await self.telegram.say("It is the steel one, order 4711.", _MIA, date=at + 60))
+        card = {"phone_number": f"+{PHONE}", "first_name": "Mia", "last_name": "Lang", "user_id": _MIA["id"]}
+        chat = {"id": _MIA["id"], "type": "private", "first_name": "Mia", "last_name": "Lang"}
+        shared = {"message_id": 5901, "date": at + 75, "from": _MIA, "chat": chat, "contact": card}
+        self._updates.append(await self.telegram.deliver("message", **shared))
         await self.telegram.confirmed()
+
+    async def sends_a_photo(self) -> None:
+        """She sends a photo by WhatsApp; the delivery names it, and the file is to be fetched."""
+        photo = self.whatsapp.keep_media("4100000000000001", picture(320, 240), "image/png")
+        image = {**photo, "caption": "This is what the base looks like"}
+        self.whatsapp.message({"type": "image", "image": image, "timestamp": str(self._at(17))}, PHONE)
+        await self.whatsapp.confirmed()
+
+    async def writes_in_slack(self) -> None:
+        """She is a guest of the shop's workspace, whose directory has her address; she writes to the app."""
+        profile = {"real_name": "Mia Lang", "email": ADDRESS}
+        self.slack.web.users[_SLACK_USER] = {
+            "id": _SLACK_USER,
+            "team_id": self.slack.team,
+            "name": "mia",
+            "is_restricted": True,
+            "is_email_confirmed": True,
+            "profile": profile,
+        }
+        at = f"{self._at(21)}.000100"
+        self.slack.say("My colleagues here have the same kettle. Is it a known fault?", _SLACK_USER, "D0MIA", ts=at)
+        await self.slack.confirmed()
+
+    async def scans_a_code(self, token: str) -> None:
+        """She scans the QR code that was made for her address, follows the account, and writes. Encrypted, as all of it."""
+        who: dict[str, str | float] = {"ToUserName": self.wechat.account, "FromUserName": _OPENID}
+        at = self._at(26)
+        followed = xml(**who, CreateTime=at, MsgType="event", Event="subscribe", EventKey=f"qrscene_{token}")
+        asked = xml(**who, CreateTime=at + 40, MsgType="text", Content="Can I bring it to the shop?", MsgId=24000000001)
+        for told in (followed, asked):
+            self._wechat_told.append(told)
+            self.wechat.deliver(told)
+            await self.wechat.confirmed()
 
     async def mentions_us(self) -> None:
-        """Mia's account mentions the shop; her instance streams it to us."""
+        """Her account mentions the shop; her instance streams it to us."""
         await self.mastodon.mention("mia", "any news about my kettle?")
 
-    async def again(self) -> None:
-        """Every delivery once more: the mail as a second copy, the updates, the notification."""
-        self.mail.deliver(MAILBOX, MAIL, at=BEGINS.timestamp())
-        for update in self._told:
+    async def again(self) -> int:
+        """Every delivery once more: the mail as a second copy, each request, the notification. How many they are."""
+        self.mails()
+        for update in self._updates:
             await self.telegram.repeat(update)
-        await self.telegram.confirmed()
+        whatsapp = {one.body for one in self.whatsapp.deliveries}
+        for body in whatsapp:
+            self.whatsapp.repeat(body, to=self.whatsapp.override)
+        slack = {one.body for one in self.slack.deliveries}
+        for body in slack:
+            self.slack.repeat(body)
+        for told in self._wechat_told:
+            self.wechat.deliver(told)
         for notification in self.mastodon.notifications:
             await self.mastodon.repeat(notification)
+        for server in (self.telegram, self.whatsapp, self.slack, self.wechat):
+            await server.confirmed()
+        requests = len(self._updates) + len(whatsapp) + len(slack) + len(self._wechat_told)
+        return 1 + requests + len(self.mastodon.notifications)
+
+
+def picture(width: int, height: int) -> bytes:
+    """A PNG: grey steel, darker below (PNG specification, third edition, section 5)."""
+    rows = b"".join(b"\0" + bytes([200 - 120 * y // height]) * width for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
