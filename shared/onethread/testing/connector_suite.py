@@ -228,7 +228,7 @@ def test_a_changed_request_is_refused(request_case: Case) -> None:
     connector, request = _asked(request_case)
     if request.method == "GET" or _refuses(connector, request):
         return  # what becomes of those is in the recorded output
-    waivers = _waivers(folder_of(request_case.connector))
+    waivers = waivers_in(folder_of(request_case.connector))
     signs = [name for name in request.headers if _refuses(connector, _headers(request, name, None))]
     signs_by_query = [name for name in request.query if _refuses(connector, _query(request, name, None))]
     assert signs or signs_by_query, "the request passes without any of its headers and parameters"
@@ -266,7 +266,8 @@ def _asked(case: Case) -> tuple[Webhook, Request]:
     return connector, given.request()
 
 
-def _waivers(folder: Path) -> dict[str, str]:
+def waivers_in(folder: Path) -> dict[str, str]:
+    """What `fixtures/waivers.json` says, in the folder of a connector; empty without one."""
     path = folder / "fixtures" / "waivers.json"
     waivers = msgspec.json.decode(path.read_bytes(), type=dict[str, str]) if path.exists() else {}
     assert all(waivers.values()), "a waiver gives its reason"

@@ -42,11 +42,14 @@ class _Scheme(NamedTuple):
         return self.prefix + (made.hex() if self.hexadecimal else base64.b64encode(made).decode())
 
 
-def signed_anew(request: Request, sample: BaseModel, ours: BaseModel, now: datetime) -> tuple[Request, tuple[str, ...]]:
+def signed_anew(
+    request: Request, sample: BaseModel, ours: BaseModel, now: datetime, body: bytes | None = None
+) -> tuple[Request, tuple[str, ...]]:
     """The request with today's time and the signatures of our secrets, and the names of headers and parameters that were signed.
 
-    Empty names: how it is signed is not known here, or it is not signed.
+    `body`: takes the place of the recorded one. Empty names: how it is signed is not known here, or it is not signed.
     """
+    body = request.body if body is None else body
     sent = {**request.query, **request.headers}
     times = {name: new for name, value in sent.items() if (new := _renewed(value, request.arrived_at, now))}
     changed, names = dict(times), []
@@ -55,10 +58,10 @@ def signed_anew(request: Request, sample: BaseModel, ours: BaseModel, now: datet
         secret = _first(ours, found[0].field) if found else ""
         if found and secret:
             scheme, clock = found
-            changed[name] = scheme.value(secret, times.get(clock, ""), request.body)
+            changed[name] = scheme.value(secret, times.get(clock, ""), body)
             names.append(name)
     return msgspec.structs.replace(
-        request, headers=_over(request.headers, changed), query=_over(request.query, changed), arrived_at=now
+        request, headers=_over(request.headers, changed), query=_over(request.query, changed), body=body, arrived_at=now
     ), tuple(names)
 
 
