@@ -22,6 +22,8 @@ from pydantic import SecretStr
 
 from email_ingest.connectors.imap.connector import Imap
 from email_ingest.connectors.imap.settings import Settings as MailSettings
+from im_ingest.connectors.slack.connector import Settings as WorkspaceSettings
+from im_ingest.connectors.slack.connector import Slack
 from im_ingest.connectors.telegram.connector import SECRET_HEADER, Telegram
 from im_ingest.connectors.telegram.connector import Settings as BotSettings
 from im_ingest.connectors.whatsapp.connector import Settings as NumberSettings
@@ -61,6 +63,7 @@ from onethread.state.sqlite import SqliteState
 from onethread.state.tokens import Tokens
 from onethread.testing.servers.imap import ImapServer
 from onethread.testing.serving import Loopback
+from onethread.testing.slack_server import SlackServer
 from onethread.testing.telegram_server import TelegramServer
 from onethread.testing.whatsapp_server import WhatsAppServer
 from unifier.api.app import ChannelInfo, create_app
@@ -219,6 +222,12 @@ class House:
         given = {**number, "verify_token": "ours", "api_url": server.url}
         return self._adds(WhatsApp(NumberSettings.model_validate(given)))
 
+    def takes_slack(self, server: SlackServer) -> str:
+        """A workspace's Request URL; its channel's id."""
+        given = {"account": server.team, "bot_token": server.teams[server.team], "api_url": server.url}
+        signed = {"signing_secrets": [server.signing_secret]}
+        return self._adds(Slack(WorkspaceSettings.model_validate({**given, **signed})))
+
     def _adds(self, connector: Connector[Any], **fields: Any) -> str:
         name = f"chn_{self.tenant}_{len(self.channels)}"
         common = {"created_at": LONG_AGO, "hook_secret": SecretStr(HOOK), "allow_networks": LOOPBACK}
@@ -323,9 +332,9 @@ class House:
             self.store, self.state, blobs, shown, cursor_keys=[b"a key of the tests, long enough"], now=now
         )
 
-    async def opens_its_desk(self, tenant: str = "") -> httpx.AsyncClient:
-        """A client of the API with a key of this tenant."""
-        key, _ = await ApiKeys(self.state).create(tenant or self.tenant, "test", READS, now=self.now())
+    async def opens_its_desk(self, tenant: str = "", *more: str) -> httpx.AsyncClient:
+        """A client of the API with a key of this tenant; `more`: what it may do besides reading."""
+        key, _ = await ApiKeys(self.state).create(tenant or self.tenant, "test", (*READS, *more), now=self.now())
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await self.app(scope, receive, send)  # made when it is called first: then all channels are there

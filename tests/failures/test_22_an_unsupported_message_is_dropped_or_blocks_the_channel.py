@@ -13,8 +13,8 @@ GIVEAWAY = {"chats": [], "winners_selection_date": 1772442000, "winner_count": 1
 START = [{"type": "bot_command", "offset": 0, "length": 6}]
 
 
-async def test_each_leaves_an_entry_and_the_channel_goes_on(house: House) -> None:
-    bot = house.takes_telegram()
+async def test_each_leaves_an_entry_and_the_channel_goes_on(each_house: House) -> None:
+    house, bot = each_house, each_house.takes_telegram()
     odd = [
         update(0, "/start", entities=START),
         update(1, "", poll=POLL),
@@ -23,8 +23,9 @@ async def test_each_leaves_an_entry_and_the_channel_goes_on(house: House) -> Non
         {"update_id": 731_000_004, "hologram_query": {"id": "1"}},
         update(5, "", paid_media={"star_count": 3, "paid_media": [{"type": "preview", "width": 1}]}),
     ]
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running() as (replica,):
-        assert [await replica.takes(client, bot, one) for one in [*odd, update(6, "Hello?")]] == [200] * 7
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running(replicas=3) as replicas:
+        all_seven = enumerate([*odd, update(6, "Hello?")])
+        assert [await replicas[n % 3].takes(client, bot, one) for n, one in all_seven] == [200] * 7
         await house.quiet()
     (conversation,) = await house.conversations()
     entries = (await house.get(f"/v1/conversations/{conversation['id']}/entries", sort="seq"))["items"]
