@@ -50,7 +50,7 @@ async def test_it_is_visible_at_once_and_complete_once_the_provider_answers(
 ) -> None:
     house, bot = each_house, each_house.takes_telegram(telegram)
     telegram.file_faults = [503, 404, 503]
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running(replicas=2) as replicas:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running(replicas=3) as replicas:
         # getFile does not know it yet: it is refused until the file is there.
         assert await replicas[0].takes(client, bot, update(1, "", photo=SIZES)) == 200
         pending = await _becomes(house, "pending")

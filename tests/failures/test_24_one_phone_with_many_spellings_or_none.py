@@ -5,7 +5,6 @@ networks spell in two ways are one customer each, the number stays as it came, l
 behind a username is heard, and joined with it once number and id come together.
 """
 
-import pytest
 from failures.house import House, said, until
 
 from onethread import envelope
@@ -35,31 +34,25 @@ async def written(house: House) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("country", VARIANTS)
-async def test_two_spellings_are_one_customer_and_stay_as_they_came(house: House, country: str) -> None:
-    server = WhatsAppServer(delay=lambda attempt: 0.05)
+async def test_two_spellings_are_one_customer_and_stay_as_they_came(each_house: House) -> None:
+    """And a landline is not taken for a mobile number that would be spelled so."""
+    house, server = each_house, WhatsAppServer(delay=lambda attempt: 0.05, patience=30)
     channel = house.takes_whatsapp(server)
-    async with server, house.running() as (replica,):
-        server.callback = replica.hook(channel)
-        for number in VARIANTS[country]:
-            server.say(f"From {number}", number)
-        await server.confirmed()
+    numbers = [number for spellings in zip(*VARIANTS.values(), strict=True) for number in spellings]
+    async with server, house.running(replicas=3) as replicas:
+        for turn, number in enumerate((*numbers, *LANDLINES)):
+            server.repeat(server.say(f"From {number}", number), to=replicas[turn % 3].hook(channel))
+        await server.confirmed(30)
         await house.quiet()
-    (conversation,) = await house.conversations()
-    assert len(await house.messages(conversation["id"])) == 2
-    assert await written(house) == {f"+{number}" for number in VARIANTS[country]}
 
+        async def joined() -> bool:
+            return len(await house.conversations()) == len(VARIANTS) + len(LANDLINES)
 
-async def test_a_landline_is_not_taken_for_a_mobile_number(house: House) -> None:
-    server = WhatsAppServer(delay=lambda attempt: 0.05)
-    channel = house.takes_whatsapp(server)
-    async with server, house.running() as (replica,):
-        server.callback = replica.hook(channel)
-        for number in LANDLINES:
-            server.say(f"From {number}", number)
-        await server.confirmed()
-        await house.quiet()
-    assert len(await house.conversations()) == 2
+        await until(joined, "each person has one conversation")
+        talks = [{said(one) for one in await house.messages(each["id"])} for each in await house.conversations()]
+    for spellings in (*VARIANTS.values(), *((number,) for number in LANDLINES)):
+        assert {f"From {number}" for number in spellings} in talks
+    assert await written(house) == {f"+{number}" for number in (*numbers, *LANDLINES)}
 
 
 async def test_who_hides_the_number_is_heard_and_joined_when_number_and_id_come_together(each_house: House) -> None:
