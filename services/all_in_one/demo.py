@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from all_in_one import persons, timeline
+from all_in_one import persons, progress, timeline
 from all_in_one.context import Context, fail, out, run
 from all_in_one.running import everything
 from all_in_one.setup import READ
@@ -113,6 +113,7 @@ async def _tell(ctx: Context, story: Any, process: Process, api: httpx.AsyncClie
     await _link(process, f"email:{ADDRESS}", f"mastodon_user:{MASTODON_USER}")
     await story.mentions_us()
     await _told(ctx, api, 7, "Mastodon  a mention by the account that a person linked to her; by stream")
+    await _until(lambda: progress.caught_up(process), "the unifier has read it all")
 
 
 async def _told(ctx: Context, api: httpx.AsyncClient, messages: int, line: str) -> None:
@@ -138,28 +139,15 @@ async def _again(
     ctx: Context, story: Any, process: Process, api: httpx.AsyncClient, conversation: dict[str, Any], entries: list[Any]
 ) -> None:
     """The same traffic once more, past the unifier; then the API must show the same."""
-    before = {place: extent.end for place, extent in (await process.log.extents(MESSAGES)).items()}
+    before = await progress.ends(process)
     sent = await story.again()  # each becomes a record in the log, and nothing more
-    await _until(lambda: _grown(process, before, sent), "the repeated traffic is in the log")
-    await _until(lambda: _caught_up(process), "the unifier has read it")
+    await _until(lambda: _reached(progress.delivered(process, before), sent), "the repeated traffic is in the log")
+    await _until(lambda: progress.caught_up(process), "the unifier has read it")
     again = await _conversations(api)
     same = again == [conversation] and await _entries(api, conversation["id"]) == entries
     if not same:
         fail("the same traffic again changed something: please report this, with the folder of the demo")
     _say(ctx, "The same traffic again: every delivery sent once more changed nothing.")
-
-
-async def _grown(process: Process, before: dict[int, int], by: int) -> bool:
-    extents = await process.log.extents(MESSAGES)
-    return sum(extent.end - before.get(place, 0) for place, extent in extents.items()) >= by
-
-
-async def _caught_up(process: Process) -> bool:
-    from unifier.worker import GROUP
-
-    commits = await process.log.commits(GROUP, MESSAGES)
-    extents = await process.log.extents(MESSAGES)
-    return all(commits.get(place, 0) >= extent.end for place, extent in extents.items())
 
 
 # --- the API -------------------------------------------------------------------------------------------------------
@@ -209,6 +197,10 @@ async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         fail(f"waited {PATIENCE:.0f} s in vain until {what}")
+
+
+async def _reached(count: Awaitable[int], wanted: int) -> bool:
+    return await count >= wanted
 
 
 async def _true(value: bool) -> bool:  # noqa: FBT001 -- a condition as a question
