@@ -123,7 +123,7 @@ def event(message: Message, us: Us, fact: AnyFact, part: str = "") -> Event:
         sender=sender(message, us),
         recipients=_recipients(message) if outbound else (),
         received_at=ordered(message.date, whole(message.message_id)),
-        reply_context=_reply_context(message),
+        reply_context=reply_context(message),
         channel_data=_channel_data(message),
     )
 
@@ -133,7 +133,7 @@ def _recipients(message: Message) -> tuple[Party, ...]:
     return (partner(message.chat),) if message.chat.type == "private" else ()
 
 
-def _reply_context(message: Message) -> dict[str, str]:
+def reply_context(message: Message) -> dict[str, str]:
     """What sendMessage needs to answer in the same place."""
     topic = topic_of(message)
     context = {

@@ -22,7 +22,7 @@ from telegram import (
     User,
 )
 
-from im_ingest.connectors.telegram.messages import edited, said
+from im_ingest.connectors.telegram.messages import edited, reply_context, said
 from im_ingest.connectors.telegram.strict import known, moment, ordered, whole, words
 from im_ingest.connectors.telegram.who import (
     Us,
@@ -127,15 +127,15 @@ def _pressed(update: Update, _record: Record, us: Us) -> Iterator[Event]:
         yield event
         return
     target, title = message_ref(message.chat, message.message_id, connection), ""
-    thread = thread_ref(message.chat)
+    thread, context = thread_ref(message.chat), {"chat_id": str(whole(message.chat.id))}
     if isinstance(message, Message):
-        title, thread = _title(message.reply_markup, payload), thread_of(message)
+        title, thread, context = _title(message.reply_markup, payload), thread_of(message), reply_context(message)
     yield msgspec.structs.replace(
         event,
         fact=Postback(payload=payload, title=title, target=target),
         external_thread_id=thread,
         place=place(message.chat, whole(message.message_id)),
-        reply_context={"chat_id": str(whole(message.chat.id))},
+        reply_context=context,
     )
 
 
