@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 import email_ingest
+import im_ingest
 import onethread
 import unifier
 
@@ -49,7 +50,7 @@ SEEDED = (
 
 @pytest.mark.parametrize("seeded", SEEDED, ids=lambda one: one.name)
 def test_a_seeded_failure_is_found_by_its_row(seeded: Seeded, tmp_path: Path) -> None:
-    for package in (onethread, unifier, email_ingest):
+    for package in (onethread, unifier, email_ingest, im_ingest):
         source = Path(package.__path__[0])
         shutil.copytree(source, tmp_path / source.name)
     file = tmp_path / seeded.file
