@@ -121,15 +121,15 @@ async def test_whatsapp_ends_the_same(each_house: House, order: Callable[[list[A
 
 
 async def test_a_status_never_goes_backwards_whichever_comes_when(each_house: House) -> None:
-    """All six orders of three statuses, at once over three replicas; of each message one comes before the message."""
+    """All six orders of three statuses of one second, over three replicas; of each message one comes before the message."""
     house, server = each_house, WhatsAppServer()
     channel = house.takes_whatsapp(server)
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running(replicas=3) as replicas:
 
         async def of_one(number: int, statuses: Sequence[str]) -> None:
             message = f"wamid.OUT{number}"
-            times = {status: server.status(message, status, NUMBER) for status in STATUSES}
-            first, *rest = (times[status] for status in statuses)
+            second = {"timestamp": server.tick(), "id": message, "recipient_id": NUMBER}
+            first, *rest = (server.change(statuses=[{**second, "status": status}]) for status in statuses)
             for turn, body in enumerate((first, _echo(server, message, f"Number {number}"), *rest)):
                 headers = {"x-hub-signature-256": server.signature(body)}
                 hook = replicas[(number + turn) % 3].hook(channel)
