@@ -1,5 +1,6 @@
 """Channels: how each is doing, and probes that say what to change."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
@@ -7,13 +8,17 @@ import typer
 from all_in_one.context import Context, channels, fail, opened_log, opened_state, opened_store, run, show
 from onethread import assembly
 from onethread.connector import Checks, Step
-from onethread.errors import OnethreadError
+from onethread.errors import OnethreadError, Unauthorised
 from onethread.host.channel import Channel
+from onethread.host.faults import Bug, translated
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
+from onethread.logs import get_logger
 from onethread.state.channel_states import ChannelStates
 from onethread.state.leases import Leases
 from onethread.state.tokens import Tokens
+
+_log = get_logger(__name__)
 
 app = typer.Typer()
 
@@ -100,15 +105,22 @@ async def _steps(ctx: Context, wanted: list[Channel]) -> list[tuple[str, Step]]:
         tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "check"))
         lender = Lender(ingest, tokens)
         for one in wanted:
-            steps += [(one.id, step) for step in await _probe(one, lender)]
+            steps += [(one.id, step) async for step in _probe(one, lender)]
         await lender.close()
     return steps
 
 
-async def _probe(one: Channel, lender: Lender) -> list[Step]:
+async def _probe(one: Channel, lender: Lender) -> AsyncIterator[Step]:
+    """The connector's own steps. What ends them is said as a pull would say it, so a check needs no `try` of its own."""
     if not isinstance(one.connector, Checks):
-        return [Step("has no probes of its own", ok=True)]
+        yield Step("has no probes of its own: nothing was asked of the provider", ok=True)
+        return
     try:
-        return [step async for step in one.connector.check(lender.host(one))]
-    except OnethreadError as error:
-        return [Step("probe", ok=False, todo=str(error))]
+        async for step in one.connector.check(lender.host(one)):
+            yield step
+    except Exception as error:  # noqa: BLE001 -- a connector may raise anything, and the steps of the other channels still count
+        ours = translated(error, lender.ingest.now())
+        if isinstance(ours, Bug):
+            _log.exception("a check raised what it should not", channel_id=one.id)
+        renew = ". Renew the password or token in the channel's settings" if isinstance(ours, Unauthorised) else ""
+        yield Step("probe", ok=False, todo=f"{ours}{renew}")

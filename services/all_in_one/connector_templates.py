@@ -50,12 +50,12 @@ from onethread.event import Event, Unknown
 OLDEST = 300
 \"\"\"Seconds after which a signed delivery counts as stale: somebody may have kept it, to send it again.\"\"\"
 """,
-    "polling": """from collections.abc import Iterable
+    "polling": """from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from onethread.connector import Connector, Host, Page, Polling, Raw, utc
+from onethread.connector import Checks, Connector, Host, Page, Polling, Raw, Step, utc
 from onethread.event import Event, Unknown
 """,
     "stream": """from collections.abc import Iterable
@@ -129,11 +129,19 @@ METHODS = {
             raise Rejected("x-timestamp is more than five minutes away")
 """,
     "polling": """    async def fetch(self, host: Host, resource: str, cursor: str | None) -> Page:  # noqa: ARG002 -- there is one list
-        headers = {"authorization": f"Bearer {self.settings.token.get_secret_value()}"}
-        asked = {"after": cursor} if cursor else {}
-        response = await host.http.get(f"{self.settings.api_url}/messages", params=asked, headers=headers)
-        answer = msgspec.json.decode(response.content, type=Answer)
+        begin = host.since or host.now()  # at the first start: an old message must not come as a new one
+        asked = {"since": begin.isoformat()} if cursor is None else {"after": cursor}
+        answer = await self._list(host, asked)
         return Page([Raw(bytes(item)) for item in answer.items], cursor=answer.next, more=bool(answer.items))
+
+    async def check(self, host: Host) -> AsyncIterator[Step]:
+        await self._list(host, {"since": host.now().isoformat()})  # what it raises, `onethread check` says
+        yield Step("token", ok=True)
+
+    async def _list(self, host: Host, asked: dict[str, str]) -> Answer:
+        headers = {"authorization": f"Bearer {self.settings.token.get_secret_value()}"}
+        response = await host.http.get(f"{self.settings.api_url}/messages", params=asked, headers=headers)
+        return msgspec.json.decode(response.content, type=Answer)
 """,
     "stream": """    async def session(self, host: Host, resource: str, cursor: str | None) -> None:  # noqa: ARG002 -- one stream
         headers = {"authorization": f"Bearer {self.settings.token.get_secret_value()}"}
@@ -166,7 +174,7 @@ SAYS = {
     "stream": "messages of one open connection",
     "mounted": "messages that are sent to an entrance of our own",
 }
-EDGES = {"webhook": "Webhook", "polling": "Polling", "stream": "Stream", "mounted": "Mounted"}
+EDGES = {"webhook": "Webhook", "polling": "Polling, Checks", "stream": "Stream", "mounted": "Mounted"}
 
 SETTING_UP = {
     "webhook": """1. At @Title@, copy the account's id and the webhook secret.
@@ -235,6 +243,9 @@ dependencies = ["onethread"]
 
 [tool.hatch.build.targets.wheel]
 packages = ["@package@"]
+
+[tool.pytest.ini_options]
+asyncio_default_fixture_loop_scope = "function"
 
 [tool.ruff]
 line-length = 120

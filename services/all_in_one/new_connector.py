@@ -145,9 +145,10 @@ def _next(path: Path | None, family: Family, folder: Path) -> list[str]:
         tests, record = "python -m pytest tests/contract/test_connectors.py -k " + folder.name, ""
     else:
         tests, record = f"(cd {path} && python -m pytest)", f"PYTHONPATH={path} "
+    sample, wanted = folder / "fixtures" / "message.in.json", "message.out.json beside it"
     return [
-        f"put what the provider really sends in the place of {folder / 'fixtures' / 'message.in.json'}",
-        f"write normalize() in {folder / 'connector.py'}: make the message that fixtures/message.out.json holds",
+        f"put what the provider really sends in the place of {sample}, and write the event you want of it into {wanted}",
+        f"write normalize() in {folder / 'connector.py'}, so that it makes this event; make paths and field names the provider's",
         f"{tests}: all of it passes then",
         f"{record}python -m onethread.testing.record {folder}: records the outputs of further samples",
         *([f"onethread schemas: makes its page in docs/channels; {family}_ingest serves it"] if path is None else []),

@@ -158,7 +158,8 @@ def config(ctx: typer.Context) -> None:
         model = known.get(one.connector)
         if model is None:
             fail(
-                f"channels.{one.id}.connector: there is no connector {one.connector!r}; there are: {', '.join(sorted(known))}"
+                f"channels.{one.id}.connector: there is no connector {one.connector!r}; there are: "
+                f"{', '.join(sorted(known))}; an outside package must be installed where onethread is"
             )
         entry["settings"] = masked(validated(model.settings_model(), one.settings, f"channels.{one.id}.settings."))
     if ctx.obj.json:

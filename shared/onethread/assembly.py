@@ -132,5 +132,6 @@ def unknown_connectors(settings: Settings, connectors: Mapping[str, type[Connect
         if one.connector not in connectors:
             known = ", ".join(sorted(connectors))
             raise Misconfigured(
-                f"channels.{one.id}.connector: there is no connector {one.connector!r}; there are: {known}"
+                f"channels.{one.id}.connector: there is no connector {one.connector!r}; there are: {known}; "
+                "an outside package must be installed where onethread is"
             )

@@ -6,7 +6,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 STYLES = ("webhook", "polling", "stream", "mounted")
 MODULE = "from onethread.testing.connector_suite import *\n\nPACKAGES = ({})\n"
 NORMALIZE = re.compile(r"        todo = .*\n        yield .*\n")
+CHANNEL = """channels:
+  - id: chn_wave
+    connector: wave_polling
+    allow_networks: [127.0.0.0/8]
+    settings: {{account: sample-account, token: sample-secret, api_url: "{address}"}}
+"""
 TRANSLATED = """        claim = Claim("{name}_user", item.user, scope=self.account)
         said = Message(body=Body(text=item.text))
         who = Party(claims=(claim,), name=item.name)
@@ -78,6 +86,30 @@ def test_the_packages_are_formatted_and_sound(packages: Path) -> None:
     names = [word for style in STYLES for word in ("-p", f"onethread_wave_{style}")]
     checked = program(ROOT, "mypy", *names, above=packages)
     assert checked.returncode == 0, checked.stdout
+
+
+def test_a_refused_token_is_told_by_check(packages: Path, tmp_path: Path) -> None:
+    """The polling package's `check` has no `try`: what the provider answers is said, and is no traceback."""
+    shutil.copytree(packages / "polling", tmp_path, dirs_exist_ok=True)
+    installed = tmp_path / "wave.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: wave\nVersion: 1\n", "utf-8")
+    module = "onethread_wave_polling.connectors.wave_polling.connector"
+    (installed / "entry_points.txt").write_text(f"[onethread.connectors]\nwave_polling = {module}\n", "utf-8")
+    refusing = {"do_GET": lambda self: self.send_error(401), "log_message": lambda *_: None}
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Refusing", (BaseHTTPRequestHandler,), refusing)) as server:
+        Thread(target=server.serve_forever).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "onethread.yaml").write_text(CHANNEL.format(address=address), "utf-8")
+        code = "from all_in_one.cli import app; app()"
+        there = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+        done = subprocess.run(
+            [sys.executable, "-c", code, "check"], cwd=tmp_path, env=there, capture_output=True, text=True, check=False
+        )
+        server.shutdown()
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "FAIL  chn_wave: probe\n      127.0.0.1 answers 401" in done.stdout
+    assert "Renew the password or token" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["ab", "a_name_of_thirty_letters_at_all"])
