@@ -28,6 +28,7 @@ from im_ingest.connectors.telegram.connector import SECRET_HEADER, Telegram
 from im_ingest.connectors.telegram.connector import Settings as BotSettings
 from im_ingest.connectors.whatsapp.connector import Settings as NumberSettings
 from im_ingest.connectors.whatsapp.connector import WhatsApp
+from onethread import dead_letters
 from onethread.blobs import Blobs
 from onethread.connector import Connector, Host
 from onethread.envelope import draft, event_id
@@ -52,7 +53,7 @@ from onethread.identity import canonicalised
 from onethread.log.kafka import KafkaLog
 from onethread.log.port import EventLog, TopicPartition
 from onethread.log.sqlite import SqliteLog
-from onethread.log.topics import CONVERSATIONS, DEAD_LETTERS, MESSAGES, topics
+from onethread.log.topics import CONVERSATIONS, MESSAGES, topics
 from onethread.own_tokens import OwnTokens
 from onethread.state.api_keys import ApiKeys
 from onethread.state.cursors import Cursors
@@ -316,9 +317,10 @@ class House:
                         last[change.strand] = max(change.seq, last.get(change.strand, 0))
         return last
 
-    async def letters(self) -> int:
-        """How many dead letters there are."""
-        return sum(extent.end for extent in (await self.log.extents(DEAD_LETTERS)).values())
+    async def letters(self, tenant: str = "") -> int:
+        """How many dead letters this house, or another `tenant`, has: others have written to the same log."""
+        wanted = tenant or self.tenant
+        return len([letter async for letter in dead_letters.read_all(self.log) if letter.tenant == wanted])
 
     @cached_property
     def app(self) -> Any:

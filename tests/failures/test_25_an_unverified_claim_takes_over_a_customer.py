@@ -64,7 +64,7 @@ async def test_a_merge_of_two_tenants_is_refused(house: House) -> None:
         await house.says(word("elsewhere", MAIL, CHAT, "together", 90), event("elsewhere", "both", both, 91))
         await house.quiet()
     assert await everything(house) == before
-    assert await house.letters() == 1  # the command that names a message of another tenant
+    assert await house.letters("elsewhere") == 1  # the command that names a message of another tenant
     async with await house.opens_its_desk("elsewhere") as stranger:
         assert (await stranger.get(f"/v1/customers/{before['customers'][0]['id']}")).status_code == 404
         assert (await stranger.get(f"/v1/conversations/{before['conversations'][0]['id']}")).status_code == 404
