@@ -6,14 +6,13 @@ deliveries may come twice. Differences: URLs may be plain http, a subscription i
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import itertools
 import json
 import secrets
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import msgspec
@@ -22,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from onethread.testing.pushing import PushingServer
 from onethread.testing.serving import Loopback
 
 Json = dict[str, Any]
@@ -43,7 +43,7 @@ class Delivery(msgspec.Struct, frozen=True):
     status: int
 
 
-class MetaServer:
+class MetaServer(PushingServer):
     """`async with` a subclass: `server.url` is the `api_url`. Its parts: an app with its secret and URL, and one access token.
 
     `delay(attempt)`: seconds between attempts; `patience`: seconds that an answer may take.
@@ -72,9 +72,7 @@ class MetaServer:
         self.calls: list[tuple[str, str, Json]] = []
         """Calls of the Graph API: method, path, parameters."""
         self._delay = delay
-        self._pushing: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Condition()
-        self._client = httpx.AsyncClient(trust_env=False, timeout=patience)
+        super().__init__(patience)
         self._served = Loopback(
             Starlette(
                 routes=[
@@ -119,22 +117,11 @@ class MetaServer:
         """The same body once more, as when our answer was lost."""
         url = to or self.callback
         if url:
-            task = asyncio.create_task(self._until_taken(url, body))
-            self._pushing.add(task)
-            task.add_done_callback(self._pushing.discard)
+            self._push(self._until_taken(url, body))
 
     def signature(self, body: bytes) -> str:
         """The header of a delivery."""
         return "sha256=" + hmac.new(self.app_secret.encode(), body, hashlib.sha256).hexdigest()
-
-    async def confirmed(self, seconds: float = 10.0) -> None:
-        """Wait until everything was taken. Raises TimeoutError."""
-        await self.until(lambda: not self._pushing, seconds)
-
-    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for a state of this server. Raises TimeoutError."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(reached)
 
     async def _until_taken(self, url: str, body: bytes) -> None:
         headers = {"content-type": "application/json", "x-hub-signature-256": self.signature(body)}
@@ -148,14 +135,7 @@ class MetaServer:
                 break
             await self._tell()
             await asyncio.sleep(self._delay(attempt))
-        current = asyncio.current_task()
-        assert current is not None
-        self._pushing.discard(current)
-        await self._tell()
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+        await self._pushed()
 
     # --- the Graph API -------------------------------------------------------------------------------------------------
 
@@ -195,20 +175,6 @@ class MetaServer:
     async def _answer(self, method: str, path: str, parameters: Json) -> Response:
         """The product's own objects."""
         raise NotImplementedError
-
-    # --- life ----------------------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self._served.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in list(self._pushing):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        await self._client.aclose()
-        await self._served.stop()
 
 
 def found(**fields: Any) -> Response:

@@ -6,7 +6,6 @@ events are never turned off, a retried delivery is signed anew.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import itertools
@@ -14,7 +13,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -22,6 +21,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
+from onethread.testing.pushing import PushingServer
 from onethread.testing.serving import Loopback
 from onethread.testing.slack_sockets import Sockets
 from onethread.testing.slack_web import Web
@@ -44,7 +44,7 @@ class Delivery(msgspec.Struct, frozen=True):
     status: int
 
 
-class SlackServer:
+class SlackServer(PushingServer):
     """`async with SlackServer() as slack: slack.say("Hello", "U0MIA")`. `url` is the `api_url`.
 
     `teams`: bot tokens by workspace; `delay(n)`: seconds before retry n; `patience`: seconds that an answer may take.
@@ -68,9 +68,7 @@ class SlackServer:
         """Given up after the last retry."""
         self._delay, self._patience = delay, patience
         self._numbers, self._times = itertools.count(1), itertools.count(1767225600)
-        self._pushing: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Condition()
-        self._client = httpx.AsyncClient(trust_env=False, timeout=patience)
+        super().__init__(patience)
         self.sockets = Sockets(self.app, patience)
         self.web = Web(self.teams, self.bot, app_token, self.sockets)
         self._served = Loopback(
@@ -194,15 +192,6 @@ class SlackServer:
         digest = hmac.new(self.signing_secret.encode(), b"v0:" + at.encode() + b":" + body, hashlib.sha256).hexdigest()
         return {"content-type": media_type, "x-slack-request-timestamp": at, "x-slack-signature": f"v0={digest}"}
 
-    async def confirmed(self, seconds: float = 10.0) -> None:
-        """Wait until everything was taken, or lost. Raises TimeoutError."""
-        await self.until(lambda: not self._pushing, seconds)
-
-    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for a state of this server. Raises TimeoutError."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(reached)
-
     def _send(self, payload: Json, kind: str, body: bytes, media_type: str) -> bytes:
         if self.request_url:
             self.repeat(body, media_type)
@@ -242,24 +231,8 @@ class SlackServer:
                 return
         self.lost.append(body)
 
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    # --- life ----------------------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self._served.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in list(self._pushing):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    async def _close(self) -> None:
         await self.sockets.close()
-        await self._client.aclose()
-        await self._served.stop()
 
 
 def _json(value: Json) -> bytes:

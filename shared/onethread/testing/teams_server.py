@@ -7,13 +7,12 @@ sent again is not documented: it comes until it is taken. Differences: everythin
 
 import asyncio
 import base64
-import contextlib
 import itertools
 import json
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import httpx
@@ -26,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from onethread.testing.pushing import PushingServer
 from onethread.testing.serving import Loopback
 
 Json = dict[str, Any]
@@ -94,7 +94,7 @@ class Delivery(msgspec.Struct, frozen=True):
     answer: bytes = b""
 
 
-class TeamsServer:
+class TeamsServer(PushingServer):
     """`async with TeamsServer() as teams: teams.endpoint = …; teams.say("Hello")`.
 
     `delay(attempt)`: seconds between attempts; `patience`: seconds that an answer may take.
@@ -122,9 +122,7 @@ class TeamsServer:
         self._granted: set[str] = set()
         self._files: dict[str, tuple[str, bytes, bool]] = {}
         self._ids = itertools.count(1767225600123, 1000)
-        self._pushing: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Condition()
-        self._client = httpx.AsyncClient(trust_env=False, timeout=patience)
+        super().__init__(patience)
         self._served = Loopback(Starlette(routes=self._routes()))
 
     @property
@@ -164,9 +162,7 @@ class TeamsServer:
 
     def repeat(self, made: Json) -> None:
         """The same activity once more, as when our answer was lost."""
-        task = asyncio.create_task(self._until_taken(made))
-        self._pushing.add(task)
-        task.add_done_callback(self._pushing.discard)
+        self._push(self._until_taken(made))
 
     def token(self) -> str:
         """One as deliveries carry it."""
@@ -182,15 +178,6 @@ class TeamsServer:
         """Addresses of files die."""
         self._files.clear()
 
-    async def confirmed(self, seconds: float = 10.0) -> None:
-        """Wait until everything was taken. Raises TimeoutError."""
-        await self.until(lambda: not self._pushing, seconds)
-
-    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for a state of this server. Raises TimeoutError."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(reached)
-
     async def _until_taken(self, made: Json) -> None:
         body = json.dumps(made, ensure_ascii=False).encode()
         for attempt in itertools.count():
@@ -200,10 +187,7 @@ class TeamsServer:
                 break
             await self._tell()
             await asyncio.sleep(self._delay(attempt))
-        current = asyncio.current_task()
-        assert current is not None
-        self._pushing.discard(current)
-        await self._tell()
+        await self._pushed()
 
     async def _attempt(self, body: bytes) -> tuple[int, bytes]:
         headers = {"authorization": f"Bearer {self.token()}", "content-type": "application/json; charset=utf-8"}
@@ -212,10 +196,6 @@ class TeamsServer:
         except httpx.HTTPError:
             return 0, b""
         return response.status_code, response.content
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
 
     # --- what the bot asks ---------------------------------------------------------------------------------------------
 
@@ -270,20 +250,6 @@ class TeamsServer:
 
     def _may(self, request: Request) -> bool:
         return request.headers.get("authorization", "").removeprefix("Bearer ") in self._granted
-
-    # --- life ----------------------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self._served.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in list(self._pushing):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        await self._client.aclose()
-        await self._served.stop()
 
 
 def _refused(error: str, description: str) -> Response:

@@ -7,13 +7,12 @@ Differences: URLs may be plain http, and nobody's address is refused unless it i
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import itertools
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 from xml.sax.saxutils import escape
 
 import httpx
@@ -24,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from onethread.testing.pushing import PushingServer
 from onethread.testing.serving import Loopback
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ class Delivery(msgspec.Struct, frozen=True):
     status: int
 
 
-class WeixinServer:
+class WeixinServer(PushingServer):
     """`async with` a subclass: `server.url` is the `api_url`. One app with its secret, and one callback.
 
     `delay(attempt)`: seconds between attempts; `patience`: seconds that an answer may take; `now`: the clock that is signed.
@@ -70,9 +70,7 @@ class WeixinServer:
         self._files: dict[str, tuple[str, bytes]] = {}
         self._delay = delay
         self._numbers = itertools.count(1)
-        self._pushing: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Condition()
-        self._client = httpx.AsyncClient(trust_env=False, timeout=patience)
+        super().__init__(patience)
         self._served = Loopback(Starlette(routes=[Route("/cgi-bin/{path:path}", self._call, methods=["GET", "POST"])]))
 
     @property
@@ -121,9 +119,7 @@ class WeixinServer:
     def deliver(self, message: str) -> None:
         """Send a message to the callback, three times at most. Without a callback nothing is sent."""
         if self.callback:
-            task = asyncio.create_task(self._until_taken(message))
-            self._pushing.add(task)
-            task.add_done_callback(self._pushing.discard)
+            self._push(self._until_taken(message))
 
     def _delivery(self, message: str) -> tuple[dict[str, str], str]:
         """Query and body; signed anew with each attempt."""
@@ -149,23 +145,7 @@ class WeixinServer:
             await asyncio.sleep(self._delay(attempt))
         else:
             self.lost.append(message.encode())
-        current = asyncio.current_task()
-        assert current is not None
-        self._pushing.discard(current)
-        await self._tell()
-
-    async def confirmed(self, seconds: float = 10.0) -> None:
-        """Wait until everything was taken or given up. Raises TimeoutError."""
-        await self.until(lambda: not self._pushing, seconds)
-
-    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for a state of this server. Raises TimeoutError."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(reached)
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+        await self._pushed()
 
     # --- the API -------------------------------------------------------------------------------------------------------
 
@@ -216,20 +196,6 @@ class WeixinServer:
     def answer(self, path: str, parameters: Json) -> Json:
         """The product's own calls."""
         raise NotImplementedError
-
-    # --- life ----------------------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self._served.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in list(self._pushing):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        await self._client.aclose()
-        await self._served.stop()
 
 
 def refusal(code: int, text: str) -> Json:

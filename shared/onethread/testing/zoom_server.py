@@ -7,7 +7,6 @@ Each attempt is signed with the time of its own sending unless `signs_once` is s
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import hmac
 import itertools
@@ -15,7 +14,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import httpx
@@ -25,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from onethread.testing.pushing import PushingServer
 from onethread.testing.serving import Loopback
 
 Json = dict[str, Any]
@@ -55,7 +55,7 @@ class Delivery(msgspec.Struct, frozen=True):
     status: int
 
 
-class ZoomServer:
+class ZoomServer(PushingServer):
     """`async with ZoomServer() as zoom: await zoom.validate(url); zoom.say("Hello")`.
 
     `delay(attempt)`: seconds before the attempt after this one; `patience`: seconds that an answer may take.
@@ -85,9 +85,7 @@ class ZoomServer:
         self._granted: set[str] = set()
         self._files: dict[str, tuple[str, bytes]] = {}
         self._ids, self._times = itertools.count(1), itertools.count(int(time.time() * 1000), 1000)
-        self._pushing: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Condition()
-        self._client = httpx.AsyncClient(trust_env=False, timeout=patience)
+        super().__init__(patience)
         self._served = Loopback(Starlette(routes=self._routes()))
 
     @property
@@ -138,9 +136,7 @@ class ZoomServer:
     def repeat(self, body: bytes) -> None:
         """The same body once more, as when our answer was lost. Without a URL nothing is sent."""
         if self.endpoint:
-            task = asyncio.create_task(self._until_taken(self.endpoint, body))
-            self._pushing.add(task)
-            task.add_done_callback(self._pushing.discard)
+            self._push(self._until_taken(self.endpoint, body))
 
     def next_id(self) -> str:
         """An id that no message has yet."""
@@ -161,15 +157,6 @@ class ZoomServer:
         """Addresses of files die."""
         self._files.clear()
 
-    async def confirmed(self, seconds: float = 10.0) -> None:
-        """Wait until everything was taken, or given up. Raises TimeoutError."""
-        await self.until(lambda: not self._pushing, seconds)
-
-    async def until(self, reached: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for a state of this server. Raises TimeoutError."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(reached)
-
     async def _until_taken(self, url: str, body: bytes) -> None:
         first = int(time.time())
         for attempt in range(len(WAITS) + 1):
@@ -184,10 +171,7 @@ class ZoomServer:
                 await asyncio.sleep(self._delay(attempt))
         if 300 <= status < 500:
             self.lost.append(body)
-        current = asyncio.current_task()
-        assert current is not None
-        self._pushing.discard(current)
-        await self._tell()
+        await self._pushed()
 
     async def _post(self, url: str, body: bytes, at: int) -> tuple[int, bytes]:
         headers = {"content-type": "application/json; charset=utf-8", **self.signature(body, at)}
@@ -196,10 +180,6 @@ class ZoomServer:
         except httpx.HTTPError:
             return 0, b""
         return response.status_code, response.content
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
 
     # --- the API -------------------------------------------------------------------------------------------------------
 
@@ -245,20 +225,6 @@ class ZoomServer:
 
     def _may(self, request: Request) -> bool:
         return request.headers.get("authorization", "").removeprefix("Bearer ") in self._granted
-
-    # --- life ----------------------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self._served.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in list(self._pushing):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        await self._client.aclose()
-        await self._served.stop()
 
 
 def _now() -> int:
