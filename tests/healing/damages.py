@@ -11,7 +11,7 @@ from grouping.inline import in_memory
 from healing.site import OTHER, POLICIES, TENANT, entry_of, story
 
 from onethread.event import By
-from unifier.model import ClockClaim, ClockId, Entry, Evidence, Head, LinkWish, Opinion
+from unifier.model import ClockClaim, ClockId, Entry, Evidence, Head, Joined, LinkWish, Opinion, Placement
 from unifier.reading import read
 from unifier.store.port import ConversationStore
 from unifier.threading import link_id, wish
@@ -84,6 +84,22 @@ async def a_strand_leads_to_a_younger_one(store: ConversationStore) -> None:
 
 async def a_person_leads_to_a_younger_one(store: ConversationStore) -> None:
     await store.set_customers({(await entry(store, 10)).own: (await entry(store, 20)).own})
+
+
+async def an_old_worker_wrote_a_root_and_died(store: ConversationStore) -> None:
+    """By an older look, when its successor had committed (`model.scenes.UNMENDED`): unfolded, unpublished, and wrong."""
+    last, other = await head(store, 31), await head(store, 0)
+    assert other.id < last.root  # elder, so that nothing but the look was wrong
+    seq = last.through + 1
+    await store.insert(
+        [
+            Entry(
+                id=f"{last.id.replace('cnv_', 'evt_joined_')}_{seq}", strand=last.id, seq=seq, kind="joined",
+                at=last.last_at, stored_at=last.last_at, placement=Placement(rule="joined"),
+                joined=Joined(root=other.id, was=last.root),
+            )
+        ]
+    )  # fmt: skip
 
 
 # --- I7, I8 ----------------------------------------------------------------------------------------------------------
@@ -190,6 +206,7 @@ DAMAGES = (
     Damaged(the_last_entry_is_gone, {"I5", "I9"}),
     Damaged(a_strand_leads_to_a_younger_one, {"I5", "I6"}),
     Damaged(a_person_leads_to_a_younger_one, {"I6"}),
+    Damaged(an_old_worker_wrote_a_root_and_died, {"I5", "I9"}),
     Damaged(a_link_is_gone, {"I7"}),
     Damaged(a_link_that_no_message_asks_for, {"I7"}),
     Damaged(a_key_is_gone, {"I7"}),
