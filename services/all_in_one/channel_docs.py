@@ -16,39 +16,18 @@ from pydantic_core import PydanticUndefined
 
 from all_in_one.context import FAMILIES
 from all_in_one.recorded import Shown, shown
+from all_in_one.supported import ABILITIES, EDGES, AnyConnector, by
 from onethread import registry
-from onethread.connector import (
-    Connector,
-    DeepLinks,
-    Downloads,
-    Lookups,
-    Mounted,
-    Polling,
-    Sends,
-    Stream,
-    Subscribes,
-    Webhook,
-)
+from onethread.connector import Downloads
 from onethread.errors import Misconfigured
-from onethread.identity import STRENGTH, Strength
+from onethread.identity import STRENGTH
 from onethread.schemas import folder
 from onethread.testing.fixtures import folder_of, secret_fields
-
-AnyConnector = type[Connector[Any]]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "channels"
 """Where the pages are kept under version control."""
 
-EDGES = {
-    Webhook: "the provider calls us",
-    Polling: "we ask the provider",
-    Stream: "we hold a connection",
-    Mounted: "an application of its own",
-}
-ABILITIES = {
-    "look-ups": Lookups, "deep links": DeepLinks, "subscribes itself": Subscribes, "replies": Sends,
-}  # fmt: skip
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 MADE = "<!-- Made by `onethread schemas` from the code, its fixtures and its README; change those. -->\n"
 
@@ -106,16 +85,17 @@ def _strays(target: Path) -> list[Path]:
 def table(found: dict[str, AnyConnector], seen: dict[str, Shown]) -> str:
     """The page of all channels."""
     head = ["channel", "family", "network", "comes by", "kinds", "links persons by", "media", *ABILITIES]
+    can = {name: by(one, seen[name]) for name, one in found.items()}
     rows = [
         [
             f"[{name}]({name}.md)",
             _family(one),
             f"`{one.network}`",
-            _edges(one),
-            str(len(seen[name].kinds)),
-            _listed(_linking(seen[name])),
+            ", ".join(can[name].edges),
+            str(len(can[name].receives)),
+            _listed(can[name].links),
             _media(one, seen[name]),
-            *("yes" if issubclass(one, ability) else "-" for ability in ABILITIES.values()),
+            *("yes" if ability in can[name].abilities else "-" for ability in ABILITIES),
         ]
         for name, one in found.items()
     ]
@@ -127,14 +107,6 @@ def table(found: dict[str, AnyConnector], seen: dict[str, Shown]) -> str:
 
 def _family(connector: AnyConnector) -> str:
     return connector.__module__.partition("_ingest")[0]
-
-
-def _edges(connector: AnyConnector) -> str:
-    return ", ".join(edge.__name__.lower() for edge in EDGES if issubclass(connector, edge))
-
-
-def _linking(one: Shown) -> list[str]:
-    return sorted({kind for kind, evidence in one.evidence if STRENGTH[evidence] is Strength.VERIFIED})
 
 
 def _media(connector: AnyConnector, one: Shown) -> str:
@@ -180,15 +152,20 @@ def _sections(text: str) -> tuple[str, dict[str, str]]:
 
 def _abilities(connector: AnyConnector, one: Shown, where: str) -> str:
     edges = "; ".join(f"`{edge.__name__}`: {said}" for edge, said in EDGES.items() if issubclass(connector, edge))
-    able = [name for name, ability in ABILITIES.items() if issubclass(connector, ability)]
+    can = by(connector, one)
     evidence = ", ".join(f"`{kind}` ({evidence}, {_strength(evidence)})" for kind, evidence in one.evidence)
     rows = [
         ["connector", f"[`{connector.name}`]({where}), family {_family(connector)}, network `{connector.network}`"],
         ["comes by", edges],
-        ["can also", ", ".join(able) or "-"],
+        ["can also", ", ".join(can.abilities) or "-"],
         [f"kinds in its {one.samples} recorded samples", _listed(one.kinds)],
         ["claims in them", evidence or "-"],
         ["media in them", _media(connector, one)],
+        ["links persons by", _listed(can.links)],
+        ["only suggests by", _listed(can.suggests)],
+        ["not there", ", ".join(can.unable) or "-"],
+        ["kinds in no sample", _listed(can.not_received)],
+        ["media in no sample", ", ".join(can.no_media) or "-"],
     ]
     return "\n".join([*_rows(["", ""], rows), ""])
 

@@ -1,20 +1,21 @@
 """Channels: how each is doing, and probes that say what to change."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from all_in_one.context import Context, channels, fail, opened_log, opened_state, opened_store, run, show
+from all_in_one.context import Context, channels, connectors, fail, opened_log, opened_state, opened_store, run, show
+from all_in_one.supported import names_of, supported
 from onethread import assembly
-from onethread.connector import Checks, Step
+from onethread.connector import Checks, Connector, Step
 from onethread.errors import OnethreadError, Unauthorised
 from onethread.host.channel import Channel
 from onethread.host.faults import Bug, translated
 from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
 from onethread.logs import get_logger
-from onethread.state.channel_states import ChannelStates
+from onethread.state.channel_states import ChannelState, ChannelStates
 from onethread.state.leases import Leases
 from onethread.state.tokens import Tokens
 
@@ -22,41 +23,70 @@ _log = get_logger(__name__)
 
 app = typer.Typer()
 
+Row = dict[str, Any]
+"""One channel, or one connector, as `--json` shows it."""
+
+_TITLES = {
+    "edges": "comes by", "receives": "receives", "media": "files", "abilities": "can also",
+    "links": "links by", "suggests": "suggests by", "not_received": "not received", "no_media": "nor files", "unable": "cannot",
+}  # fmt: skip
+"""Of the fields of Supported."""
+
 
 @app.command("channels")
-def list_channels(ctx: typer.Context) -> None:
-    """All configured channels with state, reason, and what to do.
+def list_channels(
+    ctx: typer.Context,
+    *,
+    available: Annotated[
+        bool, typer.Option("--available", help="Every connector that a channel may have, configured or not.")
+    ] = False,
+) -> None:
+    """All configured channels with state, reason, and what to do; what each receives and links by, and what is not there.
 
-    Example: onethread channels
+    Example: onethread channels --available
     """
+    if available:
+        rows = [{"connector": name, "network": one.network, **_can(one)} for name, one in sorted(connectors().items())]
+    else:
+        rows = run(_configured(ctx.obj))
+    text = "\n".join(line for row in rows for line in _lines(row))
+    show(ctx.obj, rows, text or "no channels: add some under `channels:` in the settings.")
 
-    async def work() -> list[dict[str, object]]:
-        async with opened_state(ctx.obj) as state:
-            states = {one.channel: one for one in await ChannelStates(state).list()}
-        rows: list[dict[str, object]] = []
-        for one in channels(ctx.obj):
-            now = states.get(one.id)
-            rows.append(
-                {
-                    "id": one.id,
-                    "connector": one.connector.name,
-                    "account": one.account,
-                    "tenant": one.tenant,
-                    "state": now.state if now else "never started",
-                    "since": now.since if now else None,
-                    "reason": now.reason.text if now else "",
-                    "todo": now.reason.todo if now else "",
-                    "hook": hook_url(ctx.obj, one),
-                }
-            )
-        return rows
 
-    rows = run(work())
-    lines = []
-    for row in rows:
-        lines.append(f"{row['id']}  {row['connector']}  {row['account']}  {row['state']}")
-        lines += [f"    {said}" for said in dict.fromkeys((row["reason"], row["todo"])) if said]
-    show(ctx.obj, rows, "\n".join(lines) or "no channels: add some under `channels:` in the settings.")
+async def _configured(ctx: Context) -> list[Row]:
+    async with opened_state(ctx) as state:
+        states = {one.channel: one for one in await ChannelStates(state).list()}
+    found = channels(ctx)
+    can = {kind: _can(kind) for kind in {type(one.connector) for one in found}}
+    return [
+        {**_state(ctx, one, states.get(one.id)), **can[type(one.connector)], "edges": names_of(one.connector.edges)}
+        for one in found
+    ]
+
+
+def _state(ctx: Context, one: Channel, now: ChannelState | None) -> Row:
+    return {
+        "id": one.id,
+        "connector": one.connector.name,
+        "account": one.account,
+        "tenant": one.tenant,
+        "state": now.state if now else "never started",
+        "since": now.since if now else None,
+        "reason": now.reason.text if now else "",
+        "todo": now.reason.todo if now else "",
+        "hook": hook_url(ctx, one),
+    }
+
+
+def _can(connector: type[Connector[Any]]) -> Row:
+    return supported(connector)._asdict()
+
+
+def _lines(row: Row) -> list[str]:
+    names = ("id", "connector", "account", "state") if "id" in row else ("connector",)
+    lines = ["  ".join(str(row[name]) for name in names)]
+    lines += [f"    {said}" for said in dict.fromkeys((row.get("reason"), row.get("todo"))) if said]
+    return lines + [f"    {title:<13}{', '.join(row[name]) or '-'}" for name, title in _TITLES.items()]
 
 
 def hook_url(ctx: Context, one: Channel) -> str | None:
