@@ -151,7 +151,7 @@ METHODS = {
                 frame = msgspec.json.decode(await socket.receive(), type=Frame)
                 await host.emit([Raw(bytes(frame.item))], frame.cursor)
 """,
-    "mounted": """    def app(self, host: Host) -> Any:  # type: ignore[override]  # of Mounted, not the name of an app
+    "mounted": """    def asgi(self, host: Host) -> Any:
         async def take(request: Request) -> Response:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not any(same(given, one.get_secret_value()) for one in self.settings.tokens if one.get_secret_value()):

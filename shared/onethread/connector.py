@@ -277,7 +277,7 @@ class Mounted(ABC):
     """An application of its own (a chat widget, an SMTP server), served by the host's process."""
 
     @abstractmethod
-    def app(self, host: Host) -> Any:
+    def asgi(self, host: Host) -> Any:
         """An ASGI application that calls `host.emit`."""
 
 

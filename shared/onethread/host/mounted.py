@@ -39,6 +39,6 @@ class MountedApps:
             return None
         known, app = self._apps.get(channel_id, (None, None))
         if known is not channel:
-            app = channel.connector.app(self._lender.host(channel))
+            app = channel.connector.asgi(self._lender.host(channel))
             self._apps[channel_id] = (channel, app)
         return app

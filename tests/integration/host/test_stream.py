@@ -137,7 +137,7 @@ async def test_one_broken_resource_does_not_stop_the_others(kit: Kit, provider: 
 class Widget(Connector[Settings], Mounted):
     name = network = "widget"
 
-    def app(self, host: Host) -> Any:
+    def asgi(self, host: Host) -> Any:
         async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             request = await receive()
             await host.emit([Raw(request["body"], about={"path": scope["path"].removeprefix(scope["root_path"])})])
