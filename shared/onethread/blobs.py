@@ -1,11 +1,13 @@
 """Bytes by their content hash, in a folder, a bucket or memory. It knows no message and nothing of who may read what.
 
-The key is the hash, so the same bytes are stored once, and a reference says whether what came back is what was meant.
+The key is the hash, so the same bytes are stored once, and a reference says whether what came back is what was meant. In a folder
+a blob is written under another name, synced, and renamed: whatever happens meanwhile, no name of a blob has half of one.
 """
 
 import asyncio
 import hashlib
 import os
+import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +18,19 @@ import obstore
 from obstore import exceptions as theirs
 from obstore.store import from_url
 
+from onethread.arriving import Arriving
 from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
+from onethread.shielded import finished
 
 _NETWORK: dict[str, Any] = {
     "client_options": {"timeout": timedelta(seconds=30), "connect_timeout": timedelta(seconds=5)},
     "retry_config": {"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
 }
+_AT_ONCE: dict[str, Any] = {"chunk_size": 5 * 1024 * 1024, "max_concurrency": 2}
+"""Of a large blob on its way to a bucket: parts of 5 MiB, two of them in memory."""
+_INCOMING = "incoming"
+_ABANDONED = 2 * 3600.0
+"""Seconds after which what nobody has written to is of a process that died; no file takes longer (`media.seconds`)."""
 _PERSON_MUST_ACT = (
     theirs.PermissionDeniedError,
     theirs.UnauthenticatedError,
@@ -57,17 +66,24 @@ class Blobs:
                 "Give file:///folder, s3://bucket/path, gs://bucket/path, az://account/container or memory:///."
             ) from error
 
-    async def put(self, data: bytes) -> str:
+    def arriving(self) -> Arriving:
+        """Takes the parts of a blob as they come; `put` makes it one."""
+        return Arriving(self._folder / _INCOMING if self._folder else None, self._translated)
+
+    async def put(self, data: bytes | Arriving) -> str:
         """Store the bytes and return their SHA-256 (hex); what is there already is not written again."""
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else await data.whole()
         try:
             if not await self._present(sha256):
-                await obstore.put_async(self._store, _key(sha256), data)
-                if self._folder is not None:
-                    await asyncio.to_thread(self._sync, self._folder / _key(sha256))
+                await self._store_new(_key(sha256), data)
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
         return sha256
+
+    async def tidy(self) -> None:
+        """Remove what processes left behind that were killed while a blob arrived."""
+        if self._folder is not None:
+            await asyncio.to_thread(_remove_abandoned, self._folder / _INCOMING)
 
     async def get(self, sha256: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to, not including, `end` (None: all). Raises Poison for a hash nobody stored."""
@@ -100,9 +116,29 @@ class Blobs:
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
 
+    async def _store_new(self, key: str, data: bytes | Arriving) -> None:
+        if self._folder is not None:
+            await finished(asyncio.to_thread(self._keep, self._folder / key, data))
+        elif isinstance(data, bytes):
+            await obstore.put_async(self._store, key, data)
+        elif data.file is None:
+            await obstore.put_async(self._store, key, data.content)
+        else:
+            data.file.seek(0)
+            await obstore.put_async(self._store, key, data.file, **_AT_ONCE)
+
+    def _keep(self, final: Path, data: bytes | Arriving) -> None:
+        with self.arriving() as own:
+            coming = data if isinstance(data, Arriving) else own
+            if isinstance(data, bytes):
+                own.straight(data)
+            path = coming.on_disk()
+            final.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(final)
+        self._sync(final)
+
     def _sync(self, path: Path) -> None:
-        """Make file and name survive a power cut: what refers to the blob is acknowledged next."""
-        _fsync(path)
+        """Make the name survive a power cut: what refers to the blob is acknowledged next."""
         _fsync(path.parent)
         for folder in (path.parent, path.parent.parent):
             if folder in self._lasting:
@@ -133,6 +169,14 @@ def _key(sha256: str) -> str:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise Poison("a blob is named by its SHA-256 in lower-case hex")
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _remove_abandoned(incoming: Path) -> None:
+    before = time.time() - _ABANDONED
+    for path in incoming.iterdir() if incoming.is_dir() else ():
+        with suppress(FileNotFoundError):  # it has become a blob, or another process was first
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _fsync(path: Path) -> None:

@@ -113,7 +113,7 @@ SESSIONS = Counter(
 )
 MEDIA = Counter(
     "onethread_media_total",
-    "Files of messages fetched, by outcome (stored, failed, or later).",
+    "Files of messages fetched, by outcome (stored, failed, later, or broken: arrived, but not what was sent; again).",
     "channel_id",
     "outcome",
 )

@@ -51,6 +51,7 @@ BELOW = {
 
 NOT_IN_THE_STORY = {
     "log.reset": "an operator's command, with all workers stopped; tests/contract/test_event_log.py",
+    "blobs.tidy": "removes what killed processes left; tests/unit/host/test_blobs.py",
     "state.delete": "what may be forgotten: a note that somebody called; tests/integration/host/test_polling.py",
 }
 """Effects that no message comes by. Anything else that has no moment in the story is a hole in it."""
@@ -75,6 +76,7 @@ BEHIND = {
     "onethread.mongo": "StateStore and ConversationStore; its commands are points of their own",
     "onethread.state.sqlite": "StateStore",
     "unifier.store.sqlite.*": "ConversationStore",
+    "onethread.arriving": "Blobs: a file that has no name until it is put",
     "onethread.blobs": "Blobs",
     "onethread.connector": "names the type of the client that Host lends",
     "onethread.host.addresses": "asks for addresses",
@@ -82,6 +84,7 @@ BEHIND = {
     "onethread.host.lent": "the same",
     "onethread.host.sockets": "WebSocket",
     "onethread.host.faults": "names errors",
+    "onethread.host.media": "names an error; it asks by the client that Host lends",
     "onethread.host.server": "answers, pointed as ASGI messages",
     "onethread.host.process": "asks for the name of the machine",
     "onethread.host.watchdog": "ends the process, as a kill does",

@@ -396,7 +396,7 @@ class Replica:
         limits = Limits(max_bytes=1024 * 1024, seconds=2.0)
         self._fetching = Fetching(
             self._lender, self._log, Jobs(self._state), Errands(self._lender, self._log, blobs, limits),
-            group="onethread.media.house", member=name, parallel=limits.parallel,
+            group="onethread.media.house", member=name, parallel=4,
         )  # fmt: skip
         self._served = Loopback(self._hooks)
         now = lambda: int(house.now().timestamp() * 1000)  # noqa: E731 -- the worker's clock is in milliseconds

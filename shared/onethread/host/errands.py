@@ -21,7 +21,7 @@ from onethread.host.channel import Channel
 from onethread.host.faults import Bug, translated
 from onethread.host.jobs import Files, Held, Lookup
 from onethread.host.lent import Lender, Lent
-from onethread.host.media import Limits, Outcome, brought
+from onethread.host.media import Broken, Limits, Outcome, brought
 from onethread.host.shrinking import fitted
 from onethread.identity import digest
 from onethread.log.port import EventLog, TopicPartition
@@ -137,9 +137,14 @@ class Errands:
         except Exception as error:
             ours = await self._judged(channel, lent, error)
             if isinstance(ours, Retryable) and self.now() < held.job.until:
-                metrics.MEDIA.add(channel.id, "later")
+                self._again(channel, ours)
                 raise ours from error
             return self._given_up(channel, ours)
+
+    def _again(self, channel: Channel, why: Retryable) -> None:
+        metrics.MEDIA.add(channel.id, "broken" if isinstance(why, Broken) else "later")
+        if isinstance(why, Broken):
+            _log.warning("a file arrived broken", channel_id=channel.id, reason=str(why))
 
     def _given_up(self, channel: Channel, why: OnethreadError) -> Outcome:
         _log.warning("a file could not be fetched", channel_id=channel.id, reason=str(why))
@@ -169,7 +174,8 @@ class Errands:
             metrics.LOOKUPS.add(channel.id, "failed")
             _log.warning("a look-up was given up", channel_id=channel.id, reason=str(ours))
         else:
-            await self._lender.ingest.records(channel, records)
+            outcome = await self._lender.ingest.records(channel, records)
+            self._lender.ingest.taps.records(outcome.seen)
             metrics.LOOKUPS.add(channel.id, "ok")
         await held.done()
         return None

@@ -6,8 +6,10 @@ URLs are strangers' words: the channel's client refuses private addresses, and t
 import asyncio
 from typing import NamedTuple
 
+import httpx
 import msgspec
 
+from onethread.arriving import Arriving
 from onethread.blobs import Blobs
 from onethread.connector import Downloads, Host, Media
 from onethread.errors import Poison, Retryable
@@ -33,11 +35,10 @@ _VAGUE = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 
 class Limits(NamedTuple):
-    """Of one file: bytes, and seconds from the first question to the last byte; `parallel`: files at once."""
+    """Of one file: bytes, and seconds from the first question to the last byte."""
 
     max_bytes: int = 64 * 1024 * 1024
     seconds: float = 120.0
-    parallel: int = 4
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,15 +58,22 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
+class Broken(Retryable):
+    """Something arrived, and it is not the file: another hash than the provider named, or not all of it."""
+
+
 async def brought(channel: Channel, host: Host, file: Attachment, blobs: Blobs, limits: Limits) -> Outcome:
     """The file, in the blob store. Raises Poison for what will never come, Retryable for what may, and what connectors raise."""
-    try:
-        async with asyncio.timeout(limits.seconds):
-            media = await _media(channel, host, file.locator)
-            content, told = await _content(host, media, limits.max_bytes)
-    except TimeoutError as error:
-        raise Retryable(f"a file took longer than {limits.seconds:g} s (media.seconds)") from error
-    return Outcome("stored", await blobs.put(content), len(content), _type(content, file.media_type, told))
+    with blobs.arriving() as coming:
+        try:
+            async with asyncio.timeout(limits.seconds):
+                media = await _media(channel, host, file.locator)
+                told = await _arrive(host, media, limits.max_bytes, coming)
+        except TimeoutError as error:
+            raise Retryable(f"a file took longer than {limits.seconds:g} s (media.seconds)") from error
+        if file.sha256 and file.sha256.lower() != await coming.whole():
+            raise Broken("a file arrived with another SHA-256 than the provider names in its message")
+        return Outcome("stored", await blobs.put(coming), coming.size, _type(coming.head, file.media_type, told))
 
 
 async def _media(channel: Channel, host: Host, locator: str) -> Media:
@@ -76,27 +84,39 @@ async def _media(channel: Channel, host: Host, locator: str) -> Media:
     return await channel.connector.download(host, locator)
 
 
-async def _content(host: Host, media: Media, most: int) -> tuple[bytes, str]:
-    """The bytes, and the media type that came with them."""
+async def _arrive(host: Host, media: Media, most: int, coming: Arriving) -> str:
+    """The media type that came with the bytes."""
     # Uncompressed: a few kilobytes could become gigabytes.
     headers = {"accept-encoding": "identity", **media.headers}
     async with host.http.stream("GET", media.url, headers=headers) as answer:
-        told = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        told = str(answer.headers.get("content-type", "")).partition(";")[0].strip().lower()
         if answer.status_code != 200:
             raise Retryable(f"{answer.url.host} answers {answer.status_code}: the file is not there yet")
         if told in media.unexpected:
             raise Retryable(f"{answer.url.host} answers with {told}, which is no file but an error")
-        content = bytearray()
-        async for chunk in answer.aiter_bytes():
-            content += chunk
-            if len(content) > most:
-                raise Poison(f"a file has more than {most} bytes (media.max_bytes)")
-    return bytes(content), told
+        _check(_announced(answer), most)
+        try:
+            async for part in answer.aiter_bytes():
+                _check(coming.size + len(part), most)
+                await coming.write(part)
+        except httpx.RemoteProtocolError as error:  # fewer bytes than its content-length
+            raise Broken(f"{answer.url.host} closed the connection in the middle of a file") from error
+    return told
 
 
-def _type(content: bytes, given: str, told: str) -> str:
-    """The type by the content itself, else by the message, else by the answer that brought it."""
-    found = next((kind for at, mark, kind in _SIGNATURES if content.startswith(mark, at)), "")
+def _announced(answer: httpx.Response) -> int:
+    length = answer.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() else 0
+
+
+def _check(size: int, most: int) -> None:
+    if size > most:
+        raise Poison(f"a file has more than {most} bytes (media.max_bytes)")
+
+
+def _type(head: bytes, given: str, told: str) -> str:
+    """The type by the beginning of the content, else by the message, else by the answer that brought it."""
+    found = next((kind for at, mark, kind in _SIGNATURES if head.startswith(mark, at)), "")
     family = given.partition("/")[0].strip().lower()
     if found.startswith(_CONTAINERS) and family in {"audio", "video"}:
         return given  # the bytes tell the container, the message what is in it

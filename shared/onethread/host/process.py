@@ -147,7 +147,7 @@ class Process:
     def _fetches(self, lender: Lender) -> None:
         """What messages only refer to: files, and what connectors look up."""
         given = self.settings.media
-        errands = Errands(lender, self.log, self.blobs, Limits(given.max_bytes, given.seconds, given.parallel))
+        errands = Errands(lender, self.log, self.blobs, Limits(given.max_bytes, given.seconds))
         group = f"onethread.media.{self._name}"
         fetching = Fetching(
             lender, self.log, Jobs(self.state), errands, group=group, member=self.member, parallel=given.parallel

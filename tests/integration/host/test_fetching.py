@@ -1,8 +1,10 @@
 """Files and look-ups of messages, by the running host against a provider on loopback: who gets what, and when it ends."""
 
 import asyncio
+import hashlib
 import json
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -18,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from onethread import metrics
 from onethread.connector import Connector, Downloads, Host, Lookups, Media, Raw
 from onethread.errors import Poison, Retryable
 from onethread.event import Attachment, Claim, Contact, Event, Message, MessageCompleted, Party
@@ -51,7 +54,11 @@ class Shop(Connector[Settings], Downloads, Lookups):
             yield Event(said["id"], Contact(), sender=who)
             return
         files = tuple(
-            Attachment(locator=one, expires_at=datetime.fromisoformat(said["until"]) if "until" in said else None)
+            Attachment(
+                locator=one,
+                sha256=said.get("sha256", ""),
+                expires_at=datetime.fromisoformat(said["until"]) if "until" in said else None,
+            )
             for one in said["files"]
         )
         yield Event(said["id"], Message(attachments=files), sender=who, lookups=tuple(said.get("lookups", ())))
@@ -95,7 +102,7 @@ Tell = Callable[..., Awaitable[None]]
 
 @asynccontextmanager
 async def fetching(
-    kit: hostkit.Kit, provider: Provider, limits: Limits | None = None, **fields: Any
+    kit: hostkit.Kit, provider: Provider, limits: Limits | None = None, *, parallel: int = 8, **fields: Any
 ) -> AsyncIterator[Tell]:
     """The running part; what is yielded takes a record as a provider's."""
     fields = {"allow_networks": LOOPBACK, **fields}
@@ -104,7 +111,7 @@ async def fetching(
     kit.clock.runs()
     replica = hostkit.Replica(kit, "one")
     errands = Errands(replica.lender, kit.log, kit.blobs, limits or Limits(max_bytes=4096, seconds=2.0))
-    part = Fetching(replica.lender, kit.log, Jobs(kit.state), errands, group="media", member="one", parallel=2)
+    part = Fetching(replica.lender, kit.log, Jobs(kit.state), errands, group="media", member="one", parallel=parallel)
     running = asyncio.create_task(part.run())
 
     async def tell(**record: Any) -> None:
@@ -133,6 +140,29 @@ async def ended(kit: hostkit.Kit) -> list[str]:
 
     await hostkit.until(all_ended)
     return [file.status for file in await files(kit)]
+
+
+def _outcomes(outcome: str) -> float:
+    return metrics.MEDIA.value("chn_acme", outcome)
+
+
+async def _all_told(kit: hostkit.Kit, number: int) -> bool:
+    return sum(event.kind == "message.completed" for event in await kit.events()) == number
+
+
+async def _failed(kit: hostkit.Kit, external_id: str) -> bool:
+    told = [event.fact for event in await kit.events() if event.external_id == external_id]
+    return any(isinstance(fact, MessageCompleted) and fact.attachments[0].status == "failed" for fact in told)
+
+
+def _cut_short() -> StreamingResponse:
+    """More is announced than comes."""
+
+    async def half() -> AsyncIterator[bytes]:
+        yield CONTENT[:5]
+        raise ConnectionResetError("the provider's disk failed")
+
+    return StreamingResponse(half(), headers={"content-length": str(len(CONTENT))})
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
@@ -172,6 +202,66 @@ async def test_what_is_too_large_or_too_slow_is_not_taken(kit: hostkit.Kit, prov
     async with fetching(kit, provider, Limits(max_bytes=4096, seconds=0.3)) as tell:
         await tell(id="m1", files=["large", "slow"])
         assert await ended(kit) == ["failed", "stored"]
+
+
+async def test_files_on_their_way_are_not_held_in_memory(kit: hostkit.Kit, provider: Provider) -> None:
+    size, part = 16 * 1024 * 1024, bytes(65536)
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(size // len(part)):
+            yield part
+
+    for name in "abcd":
+        provider.answers[name] = [StreamingResponse(parts())]
+    tracemalloc.start()
+    try:
+        async with fetching(kit, provider, Limits(max_bytes=size, seconds=60), parallel=16) as tell:
+            for name in "abcd":
+                await tell(id=name, files=[name])
+            await hostkit.until(lambda: _all_told(kit, 4), seconds=60)
+        assert tracemalloc.get_traced_memory()[1] < size
+    finally:
+        tracemalloc.stop()
+    (stored,) = await files(kit)
+    assert (stored.status, await kit.blobs.size(stored.sha256)) == ("stored", size)
+
+
+async def test_what_is_not_what_the_provider_names_has_not_arrived(kit: hostkit.Kit, provider: Provider) -> None:
+    broken = _outcomes("broken")
+    provider.answers["bill"] = [Response(b"a login page"), Response(CONTENT)]
+    provider.answers["forged"] = [Response(b"another bill")]
+    async with fetching(kit, provider) as tell:
+        await tell(id="m1", files=["bill"], sha256=hashlib.sha256(CONTENT).hexdigest().upper())
+        assert await ended(kit) == ["stored"]
+        assert _outcomes("broken") == broken + 1
+        await tell(id="m2", files=["forged"], sha256="0" * 64)
+        await hostkit.until(lambda: _outcomes("broken") > broken + 2)
+        kit.clock.advance(days=3)
+        await hostkit.until(lambda: _failed(kit, "m2"))
+    for never in (b"a login page", b"another bill"):
+        with pytest.raises(Poison):
+            await kit.blobs.get(hashlib.sha256(never).hexdigest())
+
+
+async def test_a_file_cut_short_has_not_arrived(kit: hostkit.Kit, provider: Provider) -> None:
+    broken = _outcomes("broken")
+    provider.answers["bill"] = [_cut_short(), Response(CONTENT)]
+    async with fetching(kit, provider) as tell:
+        await tell(id="m1", files=["bill"])
+        assert await ended(kit) == ["stored"]
+    assert (await files(kit))[0].size_bytes == len(CONTENT)
+    assert _outcomes("broken") == broken + 1
+
+
+async def test_what_says_that_it_is_too_large_is_not_read(kit: hostkit.Kit, provider: Provider) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    provider.answers["large"] = [StreamingResponse(silent(), headers={"content-length": "4097"})]
+    async with fetching(kit, provider, Limits(max_bytes=4096, seconds=60)) as tell:
+        await tell(id="m1", files=["large"])
+        assert await ended(kit) == ["failed"]
 
 
 async def test_a_redirect_takes_no_credentials_along(kit: hostkit.Kit, provider: Provider) -> None:

@@ -1,10 +1,14 @@
+import asyncio
 import hashlib
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from onethread.blobs import Blobs
-from onethread.errors import Misconfigured, Poison, Retryable
+from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -74,3 +78,77 @@ async def test_a_folder_that_became_a_file_is_said_by_its_setting(tmp_path: Path
     (tmp_path / "blobs").write_text("")
     with pytest.raises((Misconfigured, Retryable), match=r"blobs\.url"):
         await blobs.put(b"x")
+
+
+# --- what arrives part by part -------------------------------------------------------------------------------------
+
+PARTS = [bytes([number]) * 300_000 for number in range(20)]
+
+
+def _files(folder: Path) -> list[str]:
+    return [path.name for path in _paths(folder)]
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("parts", [PARTS, PARTS[:1], []], ids=["large", "small", "nothing"])
+async def test_what_arrives_in_parts_is_the_same_blob(blobs: Blobs, parts: list[bytes]) -> None:
+    whole = b"".join(parts)
+    for _ in range(2):
+        with blobs.arriving() as coming:
+            for part in parts:
+                await coming.write(part)
+            assert (coming.size, coming.head) == (len(whole), whole[:64])
+            assert await blobs.put(coming) == hashlib.sha256(whole).hexdigest() == await coming.whole()
+    assert await blobs.get(hashlib.sha256(whole).hexdigest()) == whole
+    assert await blobs.put(whole) == hashlib.sha256(whole).hexdigest()
+
+
+async def test_what_did_not_arrive_leaves_nothing(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path.as_uri())
+    with blobs.arriving() as coming:
+        for part in PARTS:
+            await coming.write(part)
+        assert len(_files(tmp_path)) == 1
+    assert not _files(tmp_path)
+    with blobs.arriving() as coming:
+        for part in PARTS:
+            await coming.write(part)
+        sha256 = await blobs.put(coming)
+    assert _files(tmp_path) == [sha256]
+
+
+DIES = """
+import asyncio, os, signal, sys
+from onethread.blobs import Blobs
+
+async def main():
+    with Blobs(sys.argv[1]).arriving() as coming:
+        await coming.write(bytes(3_000_000))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_leaves_no_half_of_a_blob_and_its_rest_is_removed(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES, tmp_path.as_uri())
+    assert await process.wait() == -signal.SIGKILL
+    (left,) = _paths(tmp_path)
+    assert left.parent == tmp_path / "incoming"
+    blobs = Blobs(tmp_path.as_uri())
+    await blobs.tidy()
+    assert left.exists(), "another process may still be writing to it"
+    os.utime(left, (0, 0))
+    await blobs.tidy()
+    assert not left.exists()
+    await Blobs("memory:///").tidy()
+
+
+async def test_a_disk_that_takes_no_more_is_said(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path.as_uri())
+    (tmp_path / "incoming").write_text("")
+    with pytest.raises(OnethreadError, match=r"blobs\.url"), blobs.arriving() as coming:
+        await coming.write(bytes(2_000_000))
