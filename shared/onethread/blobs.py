@@ -83,7 +83,10 @@ class Blobs:
     async def tidy(self) -> None:
         """Remove what processes left behind that were killed while a blob arrived."""
         if self._folder is not None:
-            await asyncio.to_thread(_remove_abandoned, self._folder / _INCOMING)
+            try:
+                await asyncio.to_thread(_remove_abandoned, self._folder / _INCOMING)
+            except OSError as error:
+                raise self._translated(error) from error
 
     async def get(self, sha256: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` up to, not including, `end` (None: all). Raises Poison for a hash nobody stored."""

@@ -193,6 +193,11 @@ class Collection:
                 return None
             return changed
 
+    async def remove_one(self, where: Mapping[str, Any]) -> bool:
+        """False: there is none."""
+        async with self._errors(writing=True):
+            return await self._collection().find_one_and_delete(where) is not None
+
     async def write(self, operations: Sequence[Operation], *, ordered: bool = False) -> Written:
         """One bulk, on disk when this returns. Raises for everything but duplicate keys; others may have been done then."""
         if not operations:

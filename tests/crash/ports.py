@@ -52,6 +52,7 @@ BELOW = {
 NOT_IN_THE_STORY = {
     "log.reset": "an operator's command, with all workers stopped; tests/contract/test_event_log.py",
     "blobs.tidy": "removes what killed processes left; tests/unit/host/test_blobs.py",
+    "state.remove": "jobs that are done; a killed one is done again: tests/integration/host/test_fetching.py",
     "state.delete": "what may be forgotten: a note that somebody called; tests/integration/host/test_polling.py",
 }
 """Effects that no message comes by. Anything else that has no moment in the story is a hole in it."""

@@ -86,6 +86,10 @@ class Errands:
         """Unix seconds."""
         return self._lender.ingest.now().timestamp()
 
+    async def tidy(self) -> None:
+        """Remove what killed processes left of files on their way. Raises Retryable."""
+        await self._blobs.tidy()
+
     async def do(self, channel: Channel, held: Held) -> float | None:
         """One try. The time at which the next is due; None: done. Raises Conflict when the job is lost, Retryable for log and store."""
         about = held.job.about
@@ -101,6 +105,9 @@ class Errands:
             await held.done()
             return None
         event = envelope.read(records[0].value, records[0].headers)
+        if await held.fetched.has(event.id, self.now()):  # delivered again
+            await held.done()
+            return None
         files = waiting(event)
         outcomes, failure = await self._round(channel, held, about, files)
         if outcomes != about.outcomes:
@@ -108,6 +115,8 @@ class Errands:
             for outcome in outcomes.keys() - about.outcomes.keys():
                 metrics.MEDIA.add(channel.id, outcomes[outcome].status)
         if failure is None:
+            if all(outcome.status == "stored" for outcome in outcomes.values()):
+                await held.fetched.note(event.id, self.now())
             await held.done()
             return None
         ends = [

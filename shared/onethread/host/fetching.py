@@ -10,11 +10,12 @@ from contextlib import suppress
 
 from onethread import envelope, metrics
 from onethread.connector import Lookups
-from onethread.errors import Conflict, Poison, Retryable
+from onethread.errors import Conflict, Misconfigured, Poison, Retryable
 from onethread.host.channel import Channel, Channels
 from onethread.host.errands import Errands, told_until, waiting
 from onethread.host.jobs import DAY, Files, Held, Job, Jobs, Lookup, files_key, lookup_key
 from onethread.host.lent import Lender
+from onethread.host.places import Places
 from onethread.host.tasks import cancelled
 from onethread.log.port import EventLog, Reader, Record
 from onethread.log.topics import MESSAGES
@@ -33,16 +34,16 @@ _TELLING = (b'"locator":', b'"lookups":')
 
 
 class Fetching:
-    """One member of the group that fetches for these channels. `group`: one a service; `parallel`: jobs at once."""
+    """One member of the group that fetches for these channels. `group`: one a service; `parallel`: see `Places`."""
 
     def __init__(
         self, lender: Lender, log: EventLog, jobs: Jobs, errands: Errands, *, group: str, member: str, parallel: int
     ) -> None:
         self._channels: Channels = lender.ingest.channels
         self._log, self._jobs, self._errands = log, jobs, errands
-        self._group, self._member, self._parallel = group, member, parallel
+        self._group, self._member = group, member
         self._tick = lender.pace.wakes
-        self._due: dict[str, float] = {}
+        self._places = Places(parallel)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._bell = asyncio.Event()
         self._end = asyncio.Event()
@@ -110,7 +111,7 @@ class Fetching:
 
     async def _add(self, key: str, job: Job) -> None:
         if await self._jobs.add(key, job):
-            self._due[key] = job.due
+            self._places.add(key, job.due)
             self._bell.set()
 
     # --- what is due ---
@@ -125,8 +126,9 @@ class Fetching:
                         look = loop.time() + _LOOKS * self._tick
                     if loop.time() >= clean:
                         await self._jobs.forget(self._errands.now())
+                        await self._errands.tidy()
                         clean = loop.time() + 3600.0
-                except Retryable as error:
+                except (Retryable, Misconfigured) as error:
                     _log.warning("fetching waits", reason=str(error))
                 self._start()
                 await self._rest()
@@ -136,42 +138,40 @@ class Fetching:
     async def _look(self) -> None:
         """Also for what replicas left that are gone."""
         jobs = await self._jobs.all()
-        self._due = {
-            key: job.due for key, job in jobs.items() if key not in self._running and self._channels.get(job.channel)
-        }
+        for key, job in jobs.items():
+            if self._channels.get(job.channel) is not None:
+                self._places.add(key, job.due)
 
     def _start(self) -> None:
         now = self._errands.now()
-        for key in sorted((key for key, due in self._due.items() if due <= now), key=self._due.__getitem__):
-            if len(self._running) >= self._parallel:
-                break
-            del self._due[key]
+        while (key := self._places.begin(now)) is not None:
             self._running[key] = asyncio.create_task(self._errand(key))
-        metrics.FETCHES_WAITING.set(to=len(self._due) + len(self._running))
+        metrics.FETCHES_WAITING.set(to=len(self._places))
 
     async def _rest(self) -> None:
         """Until something falls due, came or ended, but no longer than a tick: the clock may be set."""
         with suppress(TimeoutError):
-            first = min(self._due.values(), default=float("inf")) - self._errands.now()
-            full = len(self._running) >= self._parallel
-            async with asyncio.timeout(self._tick if full else min(max(first, 0.01), self._tick)):
+            first = self._places.next() - self._errands.now()
+            async with asyncio.timeout(min(max(first, 0.01), self._tick)):
                 await self._bell.wait()
         self._bell.clear()
 
     async def _errand(self, key: str) -> None:
+        due: float | None = None
         try:
             held = await self._jobs.take(key, self._errands.now(), self._errands.lease)
             channel = self._channels.get(held.job.channel) if held else None
             if held is not None and channel is not None:
                 due = await self._done(channel, held)
-                if due is not None:
-                    self._due[key] = due
         except (Retryable, Conflict) as error:  # log or store; it falls due again by itself
             _log.warning("fetching waits", reason=str(error))
         except Exception as error:  # noqa: BLE001 -- a bug of ours must not stop the others; it falls due again
             _log.error("fetching failed", exc_info=error)
         finally:
             del self._running[key]
+            self._places.end(key)
+            if due is not None:
+                self._places.add(key, due)
             self._bell.set()
 
     async def _done(self, channel: Channel, held: Held) -> float | None:

@@ -1,17 +1,20 @@
 """Files and look-ups that are to be fetched: durable jobs, each with the time at which it is due. It fetches nothing.
 
 Whoever takes a job moves its time forward first, by compare-and-set: so one replica works at it, and it falls due again if that
-one dies. The times are of wall clocks; where those differ between machines, work may be done twice, which changes nothing.
+one dies. The times are of wall clocks; where those differ between machines, work may be done twice, which changes nothing. Of jobs that
+are done nothing is kept.
 """
 
 import msgspec
 
 from onethread.errors import Conflict
+from onethread.host.fetched import Fetched
 from onethread.host.media import Outcome
 from onethread.identity import digest
 from onethread.state.port import Document, StateStore
 
 _JOBS, _ASKED = "fetches", "looked_up"
+_LOOKUP = "lookup_"
 DAY = 86400.0
 """Seconds."""
 
@@ -44,10 +47,10 @@ _decode = msgspec.json.Decoder(Job).decode
 
 
 class Held:
-    """A job that is ours for a while."""
+    """A job that is ours for a while. `fetched`: what need not be done at all."""
 
-    def __init__(self, store: StateStore, job: Job, document: Document) -> None:
-        self.job = job
+    def __init__(self, store: StateStore, job: Job, document: Document, fetched: Fetched) -> None:
+        self.job, self.fetched = job, fetched
         self._store, self._document = store, document
 
     async def change(self, job: Job) -> None:
@@ -62,7 +65,7 @@ class Held:
 
     async def done(self) -> None:
         """Never again. Raises Conflict when another has it by now."""
-        await self._store.delete(_JOBS, self._document.id, self._document.version)
+        await self._store.remove(_JOBS, self._document.id, self._document.version)
 
 
 class Jobs:
@@ -70,6 +73,7 @@ class Jobs:
 
     def __init__(self, store: StateStore) -> None:
         self._store = store
+        self._fetched = Fetched(store)
         self._until: dict[str, float] = {}
 
     async def add(self, key: str, job: Job) -> bool:
@@ -89,7 +93,7 @@ class Jobs:
         document = await self._store.get(_JOBS, key)
         if document is None or (job := _decode(document.value)).due > now:
             return None
-        held = Held(self._store, job, document)
+        held = Held(self._store, job, document, self._fetched)
         try:
             await held.change(msgspec.structs.replace(job, due=now + lease))
         except Conflict:
@@ -117,12 +121,13 @@ class Jobs:
         self._until[key] = until
 
     async def forget(self, now: float) -> None:
-        """What was looked up more than a day ago."""
+        """What was looked up more than a day ago, and what was stored weeks ago."""
+        await self._fetched.forget(now)
         self._until = {key: until for key, until in self._until.items() if until > now}
         for document in await self._store.scan(_ASKED):
             if msgspec.json.decode(document.value, type=float) <= now:
                 try:
-                    await self._store.delete(_ASKED, document.id, document.version)
+                    await self._store.remove(_ASKED, document.id, document.version)
                 except Conflict:
                     continue
 
@@ -134,4 +139,9 @@ def files_key(channel: str, event: str) -> str:
 
 def lookup_key(channel: str, locator: str) -> str:
     """The job of a look-up."""
-    return f"{channel}/lookup_{digest(locator)}"
+    return f"{channel}/{_LOOKUP}{digest(locator)}"
+
+
+def of_lookup(key: str) -> bool:
+    """Whether the job of this key is a look-up."""
+    return key.partition("/")[2].startswith(_LOOKUP)

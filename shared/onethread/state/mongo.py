@@ -46,6 +46,12 @@ class MongoState(StateStore):
         if gone is None:
             raise _conflict(collection, key, expect)
 
+    async def remove(self, collection: str, key: str, expect: int) -> None:
+        """See the port."""
+        there = {"_id": _id(collection, key), "version": expect, "value": {"$exists": True}}
+        if not await self._documents.remove_one(there):
+            raise _conflict(collection, key, expect)
+
     async def scan(self, collection: str, prefix: str = "") -> list[Document]:
         """See the port."""
         begin = _id(collection, prefix)

@@ -38,5 +38,13 @@ class StateStore(Opening):
         """Remove if the stored version is `expect`. Raises Conflict otherwise. A later `put` goes on above it."""
 
     @abstractmethod
+    async def remove(self, collection: str, key: str, expect: int) -> None:
+        """As `delete`, without a trace: a later `put` begins at 1 again.
+
+        For ids that are so many that nothing may be kept of them, where a writer that is late, and takes a new document for the
+        old one of that version, does no harm.
+        """
+
+    @abstractmethod
     async def scan(self, collection: str, prefix: str = "") -> list[Document]:
         """All documents of a collection whose id begins with `prefix`, in id order."""

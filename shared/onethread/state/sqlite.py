@@ -17,6 +17,8 @@ _CREATE = """INSERT INTO documents (collection, id, version, value) VALUES (?, ?
 _UPDATE = """UPDATE documents SET version = version + 1, value = ?
     WHERE collection = ? AND id = ? AND version = ? AND value IS NOT NULL RETURNING version"""
 
+_REMOVE = "DELETE FROM documents WHERE collection = ? AND id = ? AND version = ? AND value IS NOT NULL"
+
 
 class SqliteState(StateStore):
     """The state in the file `path`; folder, file and table are made as needed. Several processes may share the file."""
@@ -45,6 +47,10 @@ class SqliteState(StateStore):
         """See the port."""
         await self._database.write(partial(_put, collection=collection, key=key, value=None, expect=max(expect, 1)))
 
+    async def remove(self, collection: str, key: str, expect: int) -> None:
+        """See the port."""
+        await self._database.write(partial(_remove, collection=collection, key=key, expect=expect))
+
     async def scan(self, collection: str, prefix: str = "") -> list[Document]:
         """See the port."""
         return await self._database.read(partial(_scan, collection=collection, prefix=prefix))
@@ -66,8 +72,17 @@ def _put(connection: sqlite3.Connection, collection: str, key: str, value: bytes
     else:
         row = connection.execute(_CREATE, (collection, key, value)).fetchone()
     if row is None:
-        raise Conflict(f"{collection}/{key} is not at version {expect} any more: read it and decide again.")
+        raise _conflict(collection, key, expect)
     return int(row[0])
+
+
+def _remove(connection: sqlite3.Connection, collection: str, key: str, expect: int) -> None:
+    if not connection.execute(_REMOVE, (collection, key, expect)).rowcount:
+        raise _conflict(collection, key, expect)
+
+
+def _conflict(collection: str, key: str, expect: int) -> Conflict:
+    return Conflict(f"{collection}/{key} is not at version {expect} any more: read it and decide again.")
 
 
 def _scan(connection: sqlite3.Connection, collection: str, prefix: str) -> list[Document]:

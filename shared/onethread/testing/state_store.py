@@ -101,6 +101,21 @@ class StateStoreContract:
         assert again.version > one.version
         assert await store.get("things", "a") == again
 
+    async def test_what_is_removed_leaves_no_trace(self, store: StateStore) -> None:
+        one = await store.put("things", "a", b"one", 0)
+        for wrong in (0, one.version + 1):
+            with pytest.raises(Conflict):
+                await store.remove("things", "a", wrong)
+        await store.remove("things", "a", one.version)
+        assert await store.get("things", "a") is None
+        assert await store.scan("things") == []
+        with pytest.raises(Conflict):
+            await store.remove("things", "a", one.version)
+        assert await store.put("things", "a", b"two", 0) == Document("a", 1, b"two")
+        await store.delete("things", "a", 1)
+        with pytest.raises(Conflict):
+            await store.remove("things", "a", 2)
+
     @pytest.mark.parametrize("expect", [0, 1])
     async def test_nothing_cannot_be_deleted(self, store: StateStore, expect: int) -> None:
         with pytest.raises(Conflict):

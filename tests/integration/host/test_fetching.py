@@ -25,6 +25,7 @@ from onethread.connector import Connector, Downloads, Host, Lookups, Media, Raw
 from onethread.errors import Poison, Retryable
 from onethread.event import Attachment, Claim, Contact, Event, Message, MessageCompleted, Party
 from onethread.host.errands import Errands
+from onethread.host.fetched import Fetched
 from onethread.host.fetching import Fetching
 from onethread.host.jobs import Jobs
 from onethread.host.media import Limits
@@ -148,6 +149,19 @@ def _outcomes(outcome: str) -> float:
 
 async def _all_told(kit: hostkit.Kit, number: int) -> bool:
     return sum(event.kind == "message.completed" for event in await kit.events()) == number
+
+
+async def _none_left(kit: hostkit.Kit) -> bool:
+    return not await kit.state.scan("fetches")
+
+
+async def _rows(kit: hostkit.Kit) -> dict[str, int]:
+    """Of the state store's table, traces of what was deleted included."""
+    ours = (
+        "SELECT collection, count(*) FROM documents WHERE collection IN ('fetches', 'looked_up', 'fetched') GROUP BY 1"
+    )
+    rows = await kit.state._database.read(lambda connection: connection.execute(ours).fetchall())
+    return {str(name): int(number) for name, number in rows}
 
 
 async def _failed(kit: hostkit.Kit, external_id: str) -> bool:
@@ -310,6 +324,90 @@ async def test_a_job_outlives_its_process(kit: hostkit.Kit, provider: Provider) 
         assert await ended(kit) == ["stored"]
 
 
+async def test_a_message_delivered_again_completes_what_failed_and_fetches_nothing_twice(
+    kit: hostkit.Kit, provider: Provider
+) -> None:
+    provider.answers["bill"] = [Response(CONTENT)]
+    async with fetching(kit, provider) as tell:
+        await tell(id="m1", files=["bill"])
+        await tell(id="m1", files=["bill"])
+        await hostkit.until(lambda: _all_told(kit, 1))
+        await tell(id="m2", files=["gone", "bill"])
+        await hostkit.until(lambda: _failed(kit, "m2"))
+        for _ in range(3):
+            await tell(id="m1", files=["bill"])
+        await tell(id="m3", files=["bill"])
+        await hostkit.until(lambda: _all_told(kit, 3))
+        assert [path for path, _ in provider.seen] == ["bill"] * 3
+    kit.channels.remove("chn_acme")
+    async with fetching(kit, provider) as tell:  # another process remembers it as well
+        await tell(id="m1", files=["bill"])
+        await tell(id="m2", files=["gone", "bill"])
+        await hostkit.until(lambda: len(provider.seen) > 3)
+        await hostkit.until(lambda: _none_left(kit))
+        assert [path for path, _ in provider.seen] == ["bill"] * 4
+    told = [event.external_id for event in await kit.events() if event.kind == "message.completed"]
+    assert sorted(set(told)) == ["m1", "m2", "m3"]
+
+
+async def test_nothing_is_kept_of_what_is_done(kit: hostkit.Kit, provider: Provider) -> None:
+    provider.answers["bill"] = [Response(CONTENT)]
+    provider.answers["mia"] = [Response(json.dumps({"id": "p1", "from": "mia", "name": "Mia Lang"}))]
+    fetched = Fetched(kit.state)
+    async with fetching(kit, provider) as tell:
+        for number in range(30):
+            await tell(id=f"m{number}", files=["bill"], lookups=["mia"])
+        await hostkit.until(lambda: _all_told(kit, 30))
+        await hostkit.until(lambda: _none_left(kit))
+        assert await _rows(kit) == {"fetched": 30, "looked_up": 1}
+        now = kit.clock().timestamp()
+        event = (await kit.events())[0].id
+        assert await fetched.has(event, now)
+        assert await fetched.has(event, now + 7 * 86400)
+        await Jobs(kit.state).forget(now + 15 * 86400)
+    assert await _rows(kit) == {}
+
+
+async def test_a_thousand_events_of_one_week_are_few_documents(kit: hostkit.Kit) -> None:
+    fetched, week = Fetched(kit.state), 7 * 86400.0
+    await asyncio.gather(*[fetched.note(f"evt_{number}", 100 * week) for number in range(1000)])
+    await asyncio.gather(*[fetched.note(f"evt_{number}", 100 * week) for number in range(1000)])
+    documents = await kit.state.scan("fetched")
+    assert sum(len(one.value) for one in documents) == 8 * 1000
+    assert len(documents) < 1000
+    assert all([await fetched.has(f"evt_{number}", 100 * week + 5) for number in range(0, 1000, 50)])
+    assert not await fetched.has("evt_1000", 100 * week)
+    await fetched.forget(101 * week)
+    assert await fetched.has("evt_7", 101 * week)
+    await fetched.forget(102 * week)
+    assert not await kit.state.scan("fetched")
+
+
+async def test_a_channel_whose_files_hang_stands_in_nobodys_way(kit: hostkit.Kit, provider: Provider) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        yield b"beg"
+        await asyncio.Event().wait()
+
+    provider.answers["hangs"] = [StreamingResponse(silent())]
+    provider.answers["bill"] = [Response(CONTENT)]
+    provider.answers["mia"] = [Response(json.dumps({"id": "p1", "from": "mia", "name": "Mia Lang"}))]
+    other = hostkit.channel(
+        Shop(Settings(account="shop2", url=provider.served.url)), id="chn_other", allow_networks=LOOPBACK
+    )
+    kit.channels.add(other)
+    async with fetching(kit, provider, Limits(max_bytes=4096, seconds=600.0), parallel=4) as tell:
+        for number in range(30):
+            await tell(id=f"m{number}", files=["hangs"])
+        await hostkit.until(lambda: provider.seen)
+        await tell(id="m30", files=[], lookups=["mia"])
+        for number in range(5):
+            said = {"from": "mia", "id": f"o{number}", "files": ["bill"]}
+            await kit.ingest.records(other, [Raw(json.dumps(said).encode())])
+        await hostkit.until(lambda: _all_told(kit, 5))
+        await hostkit.until(lambda: ("mia", "") in provider.seen)
+    assert [path for path, _ in provider.seen].count("hangs") == 1
+
+
 PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
@@ -380,9 +478,5 @@ async def test_a_look_up_is_given_up_after_two_days(kit: hostkit.Kit, provider: 
         await tell(id="m1", files=[], lookups=["nobody"])
         await hostkit.until(lambda: len(provider.seen) > 2)
         kit.clock.advance(days=2, seconds=1)
-
-        async def none_left() -> bool:
-            return not await kit.state.scan("fetches")
-
-        await hostkit.until(none_left)
+        await hostkit.until(lambda: _none_left(kit))
     assert [event.kind for event in await kit.events()] == ["message"]

@@ -90,6 +90,7 @@ def test_every_method_of_every_port_has_a_kind() -> None:
         "scan": "read",
         "put": "effect",
         "delete": "effect",
+        "remove": "effect",
     }
     assert kinds_of(WebSocket) == {"receive": "arrival", "send": "effect"}
     assert kinds_of(Host) == {"websocket": "effect", "token": "effect", "emit": "effect"}
