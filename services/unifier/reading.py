@@ -1,17 +1,10 @@
-"""One event as the unifier reads it: who, when, which keys it names, whether it is free. Pure; it decides nothing.
-
-The names of key documents are made here and nowhere else:
-    <tenant>/id/<h>             a message that is named before it is stored, and a message's other ids
-    <tenant>/acc_<h>/thread/<h> a provider's thread, owned by our account there
-    <tenant>/idn_<h>/mid/<h>    a Message-ID, owned by each party of a mail that is not us
-"""
+"""One event as the unifier reads it: who, when, which keys it names, whether it is free. Pure; it decides nothing."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from onethread.envelope import event_id
 from onethread.event import (
     ChannelState,
     Claim,
@@ -24,23 +17,14 @@ from onethread.event import (
     IdentityChanged,
     LinkSet,
     Message,
-    MessageCompleted,
-    MessageDeleted,
-    MessageEdited,
-    MessageHidden,
-    MessageRestored,
-    MessageShown,
     Party,
-    Postback,
-    Rating,
-    ReactionAdded,
-    ReactionRemoved,
     Receipt,
-    ThreadLinked,
     Unknown,
 )
-from onethread.identity import digest, identity_id
-from unifier.model import ClockId, Matched, scoped
+from onethread.identity import identity_id
+from unifier import naming as names
+from unifier.model import ClockId, scoped
+from unifier.naming import Naming, id_key, mail_key, own_ids, target_of
 from unifier.policy import Policy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,19 +32,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 MAX_ADDRESSED = 10
 """Over so many addressed parties only the author owns a mail's keys."""
-MAX_REFERENCES = 50
-"""Message-IDs read of one mail: its own, its parent's, the newest references and the first."""
 
 Role = Literal["entry", "about", "fact", "command", "ignored"]
-
-
-class Naming(NamedTuple):
-    """Something an event says it belongs to: `key` names the strand, or `entry` is the message itself, if it is stored."""
-
-    rule: str
-    matched: Matched
-    key: str
-    entry: str = ""
 
 
 class Reading(NamedTuple):
@@ -110,8 +83,8 @@ def read(event: Event, policy: Policy) -> Reading:
     own = _identity(event.tenant, customer_party(event))
     people = tuple(_people(event))
     parties = _parties(event, people)
-    target = _target(event)
-    named = tuple(_named(event, target, own))
+    target = target_of(event)
+    named = tuple(names.named(event, target, own))
     role = _role(event, target)
     free = role == "entry" and _is_free(event, named, policy)
     return Reading(
@@ -125,8 +98,8 @@ def read(event: Event, policy: Policy) -> Reading:
         people=people,
         target=target,
         named=named,
-        known_as=tuple(_known_as(event, own)),
-        claims=tuple(_claims(event, parties)),
+        known_as=tuple(names.known_as(event, own)),
+        claims=tuple(names.claims(event, parties)),
         free=free,
         clock=ClockId(own, policy.window, at // policy.window, policy.grouping)
         if own and role == "entry" and not _automatic(event)
@@ -177,7 +150,6 @@ def _parties(event: Event, people: tuple[tuple[str, Claim, Party], ...]) -> tupl
 
 # --- roles and targets ---------------------------------------------------------------------------------------------
 
-_ABOUT_ITSELF = (MessageEdited, MessageCompleted, MessageDeleted, MessageRestored, MessageHidden, MessageShown)
 _FACTS = (Contact, IdentityChanged, ContactSubscribed, ContactUnsubscribed)
 
 
@@ -196,112 +168,16 @@ def _role(event: Event, target: str) -> Role:
     return "entry"
 
 
-def _target(event: Event) -> str:
-    fact = event.fact
-    if isinstance(fact, _ABOUT_ITSELF):
-        return _message(event, event.external_id)
-    if isinstance(fact, ReactionAdded | ReactionRemoved | Receipt | Postback | Rating) and fact.target:
-        return _message(event, fact.target)
-    if isinstance(fact, Receipt) and fact.until_id:
-        return _message(event, fact.until_id)
-    return ""
-
-
-def _message(event: Event, external_id: str) -> str:
-    return scoped(event.tenant, event_id(event.tenant, event.network, event.account, "message", external_id))
-
-
-# --- keys ----------------------------------------------------------------------------------------------------------
-
-
-def _id_key(message: str) -> str:
-    tenant, _, plain = message.partition("/")
-    return f"{tenant}/id/{plain.removeprefix('evt_')}"
-
-
-def _thread_key(event: Event, thread: str) -> str:
-    return f"{event.tenant}/acc_{digest(event.network, event.account)}/thread/{digest(thread)}"
-
-
-def mail_key(owner: str, message_id: str) -> str:
-    """The key under which a party of a mail finds it."""
-    return f"{owner}/mid/{digest(message_id)}"
-
-
-def _has_thread(event: Event) -> bool:
-    return bool(event.external_thread_id) and event.place.kind != "direct"
-
-
-def _references(event: Event) -> tuple[str, ...]:
-    """The Message-IDs a mail names, nearest first."""
-    fact = event.fact
-    if not isinstance(fact, Content):
-        return ()
-    newest_first = tuple(reversed(fact.references))
-    named = (*fact.in_reply_to, *newest_first[: MAX_REFERENCES - 1], *newest_first[-1:])
-    return tuple(dict.fromkeys(name for name in named if name))
-
-
-def _named(event: Event, target: str, own: str) -> Iterator[Naming]:
-    if _has_thread(event):
-        thread = event.external_thread_id
-        yield Naming("thread", Matched(type="thread", value=thread), _thread_key(event, thread))
-    if event.answers:
-        answered = scoped(event.tenant, event.answers)
-        yield Naming("reply_token", Matched(type="token", entry_id=answered), _id_key(answered), answered)
-    if target:
-        yield Naming("named", Matched(type="event", entry_id=target), _id_key(target), target)
-    fact = event.fact
-    if isinstance(fact, Content) and fact.quote and fact.quote.external_id:
-        quoted = _message(event, fact.quote.external_id)
-        yield Naming("named", Matched(type="event", entry_id=quoted), _id_key(quoted), quoted)
-    if own:
-        for name in _references(event):
-            yield Naming("shared_reference", Matched(type="message_id", value=name), mail_key(own, name))
+# --- its own keys -------------------------------------------------------------------------------------------------
 
 
 def own_keys(reading: Reading) -> Iterator[str]:
     """The keys by which others name this message: they go with it when a person moves it."""
     fact = reading.event.fact
     if isinstance(fact, Message):
-        yield from (key for key in _own_ids(reading.event, fact) if key != _id_key(reading.id))
+        yield from (key for key in own_ids(reading.event, fact) if key != id_key(reading.id))
         if reading.event.network == "email":
             yield from (mail_key(party, reading.event.external_id) for party in reading.parties)
-
-
-def _known_as(event: Event, own: str) -> Iterator[Naming]:
-    """Where a reply that came first may have left word of it."""
-    fact = event.fact
-    if not isinstance(fact, Message):
-        return
-    for key in _own_ids(event, fact):
-        yield Naming("named", Matched(type="event", value="own id"), key)
-    if own and event.network == "email":
-        matched = Matched(type="message_id", value=event.external_id)
-        yield Naming("shared_reference", matched, mail_key(own, event.external_id))
-
-
-def _own_ids(event: Event, fact: Message) -> Iterator[str]:
-    yield _id_key(scoped(event.tenant, event.id))
-    for alias in fact.aliases:
-        yield _id_key(_message(event, alias))
-    if event.revision and event.direction == "outbound":
-        # A receipt names our mail by its Message-ID alone; its event id also covers the digest that tells copies apart.
-        yield _id_key(_message(event, event.external_id))
-
-
-def _claims(event: Event, parties: tuple[str, ...]) -> Iterator[str]:
-    fact = event.fact
-    if _has_thread(event):
-        yield _thread_key(event, event.external_thread_id)
-    if isinstance(fact, ThreadLinked):
-        yield _thread_key(event, fact.thread)
-    if isinstance(fact, Message):
-        # Its own id needs no key: who looks for it finds the entry. Other ids do.
-        yield from (key for key in _own_ids(event, fact) if key != _id_key(scoped(event.tenant, event.id)))
-        if event.network == "email":
-            for name in (event.external_id, *_references(event)):
-                yield from (mail_key(party, name) for party in parties)
 
 
 # --- free messages -------------------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ from unifier.model import (
     around,
     tenant_of,
 )
+from unifier.naming import Naming
 from unifier.policy import Grouping
-from unifier.reading import Naming, Reading
+from unifier.reading import Reading
 
 
 class World:

@@ -80,6 +80,13 @@ class Company:
         thread = fields.pop("thread", "chat-of-mia")
         return self.event("whatsapp", name, fact, at, external_thread_id=thread, **fields)
 
+    def sent(self, name: str, at: float, text: str = "", **fields: Any) -> Event:
+        """Our WhatsApp message to her."""
+        ours = party(Claim("whatsapp_number", US["whatsapp"]), name="Desk", is_us=True, kind="agent")
+        return self.chat(
+            name, at, text, direction="outbound", sender=ours, recipients=(self.mia_on_whatsapp(),), **fields
+        )
+
     def edit(self, of: Event, at: float, text: str, **fields: Any) -> Event:
         """The whole message anew."""
         return self.about(of, MessageEdited(body=Body(text=text), **fields), at)
@@ -98,6 +105,21 @@ class Company:
         """What became of our message."""
         name = f"{of.external_id}-{status}"
         return self.about(of, Receipt(target=of.external_id, status=status, **fields), at, name=name)
+
+    def up_to(self, last: Event, at: float, status: Any) -> Event:
+        """Of all our messages in the thread, up to one."""
+        fact = Receipt(status=status, until=last.received_at)
+        thread = last.external_thread_id
+        return self.event(
+            last.network,
+            thread,
+            fact,
+            at,
+            revision=f"{status}:{at}",
+            place=last.place,
+            sender=self.mia_on_whatsapp(),
+            external_thread_id=thread,
+        )
 
     def about(self, of: Event, fact: AnyFact, at: float, *, name: str = "") -> Event:
         """Something about a message, in its place, by its sender."""

@@ -10,9 +10,10 @@ from unifier.api import schemas, summaries
 from unifier.api.facts import Showing, joined, moved, shown, without_body
 from unifier.api.ids import customer_id, shown_moment, shown_or_none
 from unifier.api.ids import shown as time
-from unifier.api.message_state import CONTENT, MessageState, about_itself, folded
+from unifier.api.message_state import CONTENT, MessageState, about_itself, folded, reaches, receipts_about
 from unifier.api.placements import moved as moved_by
 from unifier.model import Entry, Identity, plain
+from unifier.naming import up_to_a_time
 from unifier.reading import identity_of
 
 MOST_REACTIONS = 100
@@ -22,7 +23,8 @@ MOST_REACTIONS = 100
 class Scene(NamedTuple):
     """What was looked up for a page of entries.
 
-    `roots`: strand → conversation; `people`: identities by id; `about`: entries by the message that they are about.
+    `roots`: strand → conversation; `people`: identities by id; `about`: entries by the message, or the thread's receipts, that
+    they are about.
     """
 
     roots: Mapping[str, str] = {}
@@ -31,7 +33,9 @@ class Scene(NamedTuple):
 
     def state(self, entry: Entry) -> MessageState:
         """The state of the message that an entry is, or whose text it brings."""
-        return folded(self.about.get(about_itself(entry), ()))
+        up_to_a_time = self.about.get(receipts_about(entry), ())
+        reaching = [receipt for receipt in up_to_a_time if reaches(receipt, entry.at)]
+        return folded([*self.about.get(about_itself(entry), ()), *reaching])
 
     def conversation(self, entry: Entry) -> str:
         """The conversation it is read in."""
@@ -54,7 +58,7 @@ def entry(line: Entry, scene: Scene) -> schemas.Entry:
         direction=event.direction if event else None,
         echo=event.echo if event else False,
         history=event.history if event else False,
-        target=plain(line.target) if line.target else None,
+        target=_target(line),
         moved=moved_by(line.moved),
         reply_id=None,
         place=schemas.Place(
@@ -112,6 +116,11 @@ def _recipient(party: Party, line: Entry, scene: Scene) -> schemas.Recipient:
 
 
 # --- facts and state -----------------------------------------------------------------------------------------------
+
+
+def _target(line: Entry) -> str | None:
+    collective = line.event is not None and up_to_a_time(line.event)
+    return plain(line.target) if line.target and not collective else None
 
 
 def _current(line: Entry, state: MessageState) -> Entry:

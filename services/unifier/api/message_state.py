@@ -17,6 +17,8 @@ from onethread.event import (
     Receipt,
 )
 from unifier.model import Entry
+from unifier.naming import receipts_of
+from unifier.reading import milliseconds
 
 CONTENT = frozenset({"message", "message.edited", "message.completed"})
 """Kinds that hold a whole message."""
@@ -91,6 +93,19 @@ def folded(about: Iterable[Entry]) -> MessageState:
 def about_itself(entry: Entry) -> str:
     """The message that an entry is, or whose text it brings; its state decides what may be shown of it."""
     return entry.target if entry.kind in CONTENT and entry.target else entry.id
+
+
+def receipts_about(entry: Entry) -> str:
+    """The target of receipts up to a time that may be about this entry; "": it is no message of ours, or in no thread."""
+    event = entry.event
+    sent = entry.kind == "message" and event is not None and event.direction == "outbound"
+    return receipts_of(event) if sent and event is not None and event.external_thread_id else ""
+
+
+def reaches(receipt: Entry, at: int) -> bool:
+    """Whether a receipt up to a time is about a message of this time (ms)."""
+    fact = receipt.event.fact if receipt.event else None
+    return isinstance(fact, Receipt) and fact.until is not None and milliseconds(fact.until) >= at
 
 
 def _brings_files(entry: Entry) -> bool:

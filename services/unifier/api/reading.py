@@ -4,7 +4,9 @@ Each method is a constant number of queries, whatever the size of its page. A st
 of them: then it looks again.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from onethread.event import Attachment
@@ -18,7 +20,7 @@ from unifier.api.ids import (
     identity_of_customer,
     inside,
 )
-from unifier.api.message_state import CONTENT, about_itself
+from unifier.api.message_state import CONTENT, about_itself, receipts_about
 from unifier.api.placements import Why
 from unifier.api.problems import not_found
 from unifier.folding import fold
@@ -28,6 +30,9 @@ from unifier.store.port import ConversationStore
 
 TRIES = 3
 """A join can come between two queries; a strand that is still beside its conversation then is one not folded yet."""
+
+MOST_RECEIPTS = 1000
+"""Read for one page, eldest first. Beyond them a page that spans so many shows its newest messages as not read yet."""
 
 _TALKING = CONTENT | {"call", "call.recording", "postback", "rating"}
 """Kinds that others are about: reactions, receipts, edits."""
@@ -126,10 +131,21 @@ class Reader:
             roots |= {head.id: head.root for head in (await self._store.heads(missing)).values()}
         targets = {about_itself(entry) for entry in entries if entry.kind in _TALKING}
         about: dict[str, list[Entry]] = {}
-        for entry in await self._store.about(targets) if targets else ():
+        for entry in chain(*await asyncio.gather(self._about(targets), self._up_to_a_time(entries))):
             about.setdefault(entry.target, []).append(entry)
         shown = [*entries, *(entry for group in about.values() for entry in group if entry.kind in CONTENT)]
         return Scene(roots, await self.people(one for entry in shown for one in _people_in(entry)), about)
+
+    async def _about(self, targets: set[str]) -> list[Entry]:
+        return await self._store.about(targets) if targets else []
+
+    async def _up_to_a_time(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Receipts that may be about what we sent, as all of a thread's messages up to a time; they came later than these."""
+        sent = [entry for entry in entries if receipts_about(entry)]
+        if not sent:
+            return []
+        targets, since = {receipts_about(entry) for entry in sent}, min(entry.at for entry in sent)
+        return await self._store.about_since(targets, since, MOST_RECEIPTS)
 
     async def why(self, entries: Sequence[Entry], scene: Scene, strands: Collection[str] = ()) -> Why:
         """What explaining the placements of these entries takes. `strands`: those of their conversation, if known."""

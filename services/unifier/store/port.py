@@ -247,5 +247,9 @@ class ConversationStore(Opening):
         """Entries whose `target` is one of these."""
 
     @abstractmethod
+    async def about_since(self, targets: Collection[str], at: int, limit: int) -> list[Entry]:
+        """Those of `about` from a time on (ms, it included), eldest (at, id) first."""
+
+    @abstractmethod
     async def whole(self, entry_id: str) -> Entry | None:
         """One entry with its `event.source`."""

@@ -172,6 +172,18 @@ class EntriesContract:
         assert await store.about([""]) == []
         assert await store.about([]) == []
 
+    async def test_what_is_about_a_message_is_found_from_a_time_on(self, store: ConversationStore) -> None:
+        about = [entry("acme/cnv_1", seq, target=f"acme/evt_{seq % 2}", at=100 - seq) for seq in (1, 2, 3, 4)]
+        await store.insert([*about, entry("acme/cnv_1", 5, at=200)])
+        both = ["acme/evt_0", "acme/evt_1"]
+        assert await store.about_since(both, 97, 9) == [lean(about[2]), lean(about[1]), lean(about[0])]
+        assert await store.about_since(both, 97, 2) == [lean(about[2]), lean(about[1])]
+        assert await store.about_since(["acme/evt_0"], 98, 9) == [lean(about[1])]
+        assert await store.about_since(both, 100, 9) == []
+        assert await store.about_since(both, 0, 0) == []
+        assert await store.about_since([""], 0, 9) == []
+        assert await store.about_since([], 0, 9) == []
+
 
 def deep(levels: int) -> list[object]:
     """Lists in lists."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from desk.said import Company, photo
 from desk.site import READS, Site
 
@@ -121,6 +122,38 @@ async def test_earlier_and_deleted_texts_take_the_scope_entries_raw(site: Site, 
     untouched = acme.chat("c2", 1)
     await site.tell(untouched)
     assert (await _entry(site, untouched.id, *READS, "entries:raw"))["earlier"] == []
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_a_receipt_up_to_a_time_is_about_every_message_before_it(
+    site: Site, acme: Company, *, turned: bool
+) -> None:
+    """Whether it comes before or after them; only of its own thread; and it makes no conversation that anybody sees."""
+    first, second, third = (acme.sent(f"out{number}", number) for number in (1, 2, 30))
+    elsewhere = acme.sent("elsewhere", 1, thread="chat-of-another")
+    delivered, read, again = (
+        acme.up_to(second, 3, "delivered"),
+        acme.up_to(second, 4, "read"),
+        acme.up_to(second, 5, "read"),
+    )
+    told = [acme.chat("in", 0), first, second, delivered, read, again, third, elsewhere]
+    for event in reversed(told) if turned else told:
+        await site.tell(event)
+    states = [(await _entry(site, one.id))["state"]["delivery"] for one in (first, second, third, elsewhere)]
+    assert [state and (state["status"], state["at"]) for state in states] == [
+        ("read", "2026-01-05T08:04:00.000Z"),
+        ("read", "2026-01-05T08:04:00.000Z"),
+        None,
+        None,
+    ]
+    async with await site.desk("acme", *READS) as desk:
+        (conversation,) = (await desk.get("/v1/conversations")).raise_for_status().json()["items"]
+        shown = (await desk.get(f"/v1/conversations/{conversation['id']}/entries")).raise_for_status().json()["items"]
+    said = {one["id"]: one["state"]["delivery"] for one in shown}
+    assert [said[one.id] and said[one.id]["status"] for one in (first, second, third)] == ["read", "read", None]
+    assert (await _entry(site, read.id))["target"] is None
+    receipts = await site.store.entries([f"acme/{one.id}" for one in (delivered, read, again)])
+    assert len({one.home for one in receipts.values()}) == 1
 
 
 async def test_what_the_channel_demands_to_be_removed_is_shown_to_nobody(site: Site, acme: Company) -> None:

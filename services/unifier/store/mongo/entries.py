@@ -129,6 +129,13 @@ class Entries:
         found = await self._find({"target": each(targets)}) if targets else []
         return sorted(found, key=lambda entry: (entry.at, entry.id))
 
+    async def about_since(self, targets: Several[str], at: int, limit: int) -> list[Entry]:
+        """Entries about one of these from a time on, eldest first."""
+        if not targets or not limit:
+            return []
+        where = {"target": each(targets), "at": {"$gte": at}}
+        return await self._find(where, sort=[("at", 1), ("_id", 1)], limit=limit)
+
     async def timeline(
         self, strands: Several[str], before: Position | None, limit: int, kinds: Several[str] | None
     ) -> list[Entry]:

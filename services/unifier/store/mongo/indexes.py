@@ -11,7 +11,7 @@ _INDEXES: dict[str, tuple[IndexModel, ...]] = {
     "entries": (
         IndexModel([("strand", 1), ("seq", 1)], name=PLACE, unique=True),
         IndexModel([("home", 1), ("at", 1), ("_id", 1)], name="home_at"),
-        IndexModel([("target", 1)], name="target"),
+        IndexModel([("target", 1), ("at", 1), ("_id", 1)], name="target_at"),
     ),
     "conversations": (
         IndexModel([("root", 1)], name="root"),

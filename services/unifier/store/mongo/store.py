@@ -250,6 +250,10 @@ class MongoConversations(ConversationStore):
         """See the port. Eldest first."""
         return await self._entries.about(targets)
 
+    async def about_since(self, targets: Collection[str], at: int, limit: int) -> list[Entry]:
+        """See the port."""
+        return await self._entries.about_since(targets, at, limit)
+
     async def whole(self, entry_id: str) -> Entry | None:
         """See the port."""
         return await self._entries.whole(entry_id)

@@ -149,6 +149,13 @@ def about(connection: sqlite3.Connection, targets: Collection[str]) -> list[Entr
     return sorted(_entries(connection.execute(sql, (_json(targets),))), key=lambda entry: (entry.at, entry.id))
 
 
+def about_since(connection: sqlite3.Connection, targets: Collection[str], at: int, limit: int) -> list[Entry]:
+    """Entries about one of these from a time on, eldest first."""
+    sql = """SELECT e.body, e.moved FROM json_each(?) AS asked CROSS JOIN entries AS e
+        ON e.target = asked.value AND e.target IS NOT NULL AND e.at >= ? ORDER BY e.at, e.id LIMIT ?"""
+    return list(_entries(connection.execute(sql, (_json(targets), at, limit))))
+
+
 def timeline(
     connection: sqlite3.Connection,
     strands: Collection[str],

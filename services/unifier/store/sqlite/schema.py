@@ -42,7 +42,7 @@ _TABLES = (
 
 _INDEXES = {
     "entries_home": "entries (home, at, id, kind)",
-    "entries_target": "entries (target) WHERE target IS NOT NULL",
+    "entries_target_at": "entries (target, at) WHERE target IS NOT NULL",
     "heads_root": "heads (root)",
     "heads_identity": "heads (identity, last_at, id)",
     "heads_active": "heads (tenant, last_at, id) WHERE message_count > 0",

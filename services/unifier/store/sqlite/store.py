@@ -222,6 +222,10 @@ class SqliteConversations(ConversationStore):
         """See the port. Eldest first."""
         return await self._read(partial(entries.about, targets=targets))
 
+    async def about_since(self, targets: Collection[str], at: int, limit: int) -> list[Entry]:
+        """See the port."""
+        return await self._read(partial(entries.about_since, targets=targets, at=at, limit=limit))
+
     async def whole(self, entry_id: str) -> Entry | None:
         """See the port."""
         return await self._read(partial(entries.whole, entry_id=entry_id))
