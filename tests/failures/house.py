@@ -22,6 +22,8 @@ from pydantic import SecretStr
 
 from email_ingest.connectors.imap.connector import Imap
 from email_ingest.connectors.imap.settings import Settings as MailSettings
+from im_ingest.connectors.messenger.connector import Messenger
+from im_ingest.connectors.messenger.connector import Settings as PageSettings
 from im_ingest.connectors.slack.connector import Settings as WorkspaceSettings
 from im_ingest.connectors.slack.connector import Slack
 from im_ingest.connectors.telegram.connector import SECRET_HEADER, Telegram
@@ -62,6 +64,7 @@ from onethread.state.mongo import MongoState
 from onethread.state.port import StateStore
 from onethread.state.sqlite import SqliteState
 from onethread.state.tokens import Tokens
+from onethread.testing.messenger_server import MessengerServer
 from onethread.testing.servers.imap import ImapServer
 from onethread.testing.serving import Loopback
 from onethread.testing.slack_server import SlackServer
@@ -222,6 +225,12 @@ class House:
         number = {"account": server.number_id, "app_secrets": [server.app_secret], "access_token": server.access_token}
         given = {**number, "verify_token": "ours", "api_url": server.url}
         return self._adds(WhatsApp(NumberSettings.model_validate(given)))
+
+    def takes_messenger(self, server: MessengerServer) -> str:
+        """A page's webhook; its channel's id."""
+        page = {"account": server.page, "app_secrets": [server.app_secret], "access_token": server.access_token}
+        given = {**page, "verify_token": "ours", "api_url": server.url}
+        return self._adds(Messenger(PageSettings.model_validate(given)))
 
     def takes_slack(self, server: SlackServer) -> str:
         """A workspace's Request URL; its channel's id."""

@@ -6,6 +6,7 @@ that changes or goes is one record, and the status that came furthest stands.
 """
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import permutations
@@ -15,9 +16,11 @@ import httpx
 import pytest
 from failures.house import MIA, House, Replica, said, update
 
+from onethread.testing.messenger_server import MessengerServer
 from onethread.testing.slack_server import SlackServer
 from onethread.testing.whatsapp_server import WhatsAppServer
 
+PERSON = "6543210987654321"
 NUMBER, HEART, THUMB = "351912000111", "\u2764", "\U0001f44d"
 STATUSES = ("sent", "delivered", "read")
 ORDERS: dict[str, Callable[[list[Any]], list[Any]]] = {
@@ -137,6 +140,42 @@ async def test_a_status_never_goes_backwards_whichever_comes_when(each_house: Ho
 
         await asyncio.gather(*(of_one(number, statuses) for number, statuses in enumerate(permutations(STATUSES))))
         assert [status for *_, status in await outcome(house)] == ["read"] * 6
+
+
+# --- Messenger --------------------------------------------------------------------------------------------------------
+
+
+def _of_messenger(server: MessengerServer) -> list[bytes]:
+    """Its receipts name no message, but a time: what the page wrote until then was delivered, or read."""
+    server.fields = {"messages", "message_echoes", "message_reads", "message_deliveries"}
+    asked = server.say("Where is my parcel?", PERSON)
+    written = [server.echo(text, PERSON) for text in ("On its way", "Here is the number", "Anything else?")]
+    times = [json.loads(body)["entry"][0]["messaging"][0]["timestamp"] for body in written]
+    seen = [
+        server.item(PERSON, **{kind: {"watermark": at}}) for kind, at in (("delivery", times[2]), ("read", times[1]))
+    ]
+    return [asked, *written, *seen]
+
+
+@in_several_orders
+async def test_messenger_ends_the_same(each_house: House, order: Callable[[list[Any]], list[Any]]) -> None:
+    house, server = each_house, MessengerServer()
+    channel = house.takes_messenger(server)
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running(replicas=3) as replicas:
+
+        async def post(replica: int, body: bytes) -> int:
+            headers = {"x-hub-signature-256": server.signature(body)}
+            return (await client.post(replicas[replica].hook(channel), content=body, headers=headers)).status_code
+
+        await _spread(order(_of_messenger(server)), post)
+        assert await outcome(house) == [
+            ("Where is my parcel?", [], [], None),
+            ("On its way", [], [], "read"),
+            ("Here is the number", [], [], "read"),
+            ("Anything else?", [], [], "delivered"),
+        ]
+    (conversation,) = await house.conversations()
+    assert conversation["message_count"] == 4
 
 
 # --- Telegram ---------------------------------------------------------------------------------------------------------
