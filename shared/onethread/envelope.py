@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from onethread.errors import Poison
-from onethread.event import KINDS, Event, Foreign, Unknown
+from onethread.event import FILES_REVISION, KINDS, CallRecording, Event, Foreign, Unknown
 from onethread.identity import digest
 from onethread.log.port import Draft
 
@@ -49,6 +49,18 @@ def event_id(tenant: str, network: str, account: str, kind: str, external_id: st
 def message_id(event: Event, external_id: str) -> str:
     """The event id of the message that `external_id` names in the account of `event`."""
     return event_id(event.tenant, event.network, event.account, "message", external_id)
+
+
+def recording_revision(recording: str, told: str) -> str:
+    """The revision by which the host says what became of the file of a recording, named by its event id; `told`: a digest of it."""
+    return f"{FILES_REVISION}{recording}:{told}"
+
+
+def recording_id(event: Event) -> str:
+    """The event id of the recording of whose file this one is the host's word; "" where it is none."""
+    if not isinstance(event.fact, CallRecording) or not event.revision.startswith(FILES_REVISION):
+        return ""
+    return event.revision.removeprefix(FILES_REVISION).partition(":")[0]
 
 
 def ordering_key(event: Event) -> bytes:

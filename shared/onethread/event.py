@@ -253,7 +253,7 @@ class MessageCompleted(Content, tag="message.completed", frozen=True, kw_only=Tr
 
 
 FILES_REVISION = "files:"
-"""Begins the revision of a `message.completed` by which the host says what became of a message's files; its words are copies."""
+"""Begins the revision by which the host says what became of files: of a `message.completed`, whose words are copies, or a `call.recording`."""
 
 
 class MessageDeleted(Fact, tag="message.deleted", frozen=True, kw_only=True):

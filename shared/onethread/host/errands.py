@@ -1,8 +1,4 @@
-"""How one job is done: the files of a message, or a look-up, and how the log is told. It knows no schedule.
-
-What became of files is a `message.completed` of the host's own: the whole message, with the files as they are now. Doing it
-again makes the same event, so that a process may be killed at any point.
-"""
+"""How one job is done: the files of an event, or a look-up, and how the log is told. It knows no schedule."""
 
 import asyncio
 from contextlib import suppress
@@ -15,53 +11,20 @@ from onethread import envelope, metrics
 from onethread.blobs import Blobs
 from onethread.connector import Lookups
 from onethread.errors import OnethreadError, Poison, Retryable, Unauthorised
-from onethread.event import FILES_REVISION, Attachment, Content, Event, MessageCompleted
+from onethread.event import Attachment, Event
 from onethread.host.backoff import Backoff
 from onethread.host.channel import Channel
+from onethread.host.completing import completion, waiting
 from onethread.host.faults import Bug, translated
 from onethread.host.jobs import Files, Held, Lookup
 from onethread.host.lent import Lender, Lent
 from onethread.host.media import Broken, Limits, Outcome, brought
 from onethread.host.shrinking import fitted
-from onethread.identity import digest
 from onethread.log.port import EventLog, TopicPartition
 from onethread.log.topics import MESSAGES
 from onethread.logs import get_logger
 
 _log = get_logger(__name__)
-
-
-def waiting(event: Event) -> dict[str, Attachment]:
-    """The files of an event that are to be fetched, by their numbers."""
-    if not isinstance(event.fact, Content) or event.revision.startswith(FILES_REVISION):
-        return {}
-    files = enumerate(event.fact.attachments)
-    return {str(number): file for number, file in files if file.status == "pending" and file.locator}
-
-
-def completion(event: Event, outcomes: dict[str, Outcome], now: datetime) -> Event:
-    """The event that says what became of the files of another."""
-    fact = event.fact
-    assert isinstance(fact, Content)
-    files = tuple(
-        outcomes[str(number)].on(file) if str(number) in outcomes else file
-        for number, file in enumerate(fact.attachments)
-    )
-    fields = {name: getattr(fact, name) for name in Content.__struct_fields__}
-    whole = MessageCompleted(**{**fields, "attachments": files})
-    revision = FILES_REVISION + digest(event.id, *(f"{file.status}:{file.sha256}" for file in files))
-    kind, name, moment = "message.completed", event.external_id, envelope.milliseconds(now)
-    return msgspec.structs.replace(
-        event,
-        id=envelope.event_id(event.tenant, event.network, event.account, kind, name, revision),
-        fact=whole,
-        revision=revision,
-        received_at=moment,
-        ingested_at=moment,
-        lookups=(),
-        answers="",
-        source=None,
-    )
 
 
 class _Round(NamedTuple):

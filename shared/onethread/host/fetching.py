@@ -12,7 +12,8 @@ from onethread import envelope, metrics
 from onethread.connector import Lookups
 from onethread.errors import Conflict, Misconfigured, Poison, Retryable
 from onethread.host.channel import Channel, Channels
-from onethread.host.errands import Errands, told_until, waiting
+from onethread.host.completing import waiting
+from onethread.host.errands import Errands, told_until
 from onethread.host.jobs import DAY, Files, Held, Job, Jobs, Lookup, files_key, lookup_key
 from onethread.host.lent import Lender
 from onethread.host.places import Places

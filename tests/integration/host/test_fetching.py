@@ -22,8 +22,9 @@ from starlette.routing import Route
 
 from onethread import metrics
 from onethread.connector import Connector, Downloads, Host, Lookups, Media, Raw
+from onethread.envelope import recording_id
 from onethread.errors import Poison, Retryable
-from onethread.event import Attachment, Claim, Contact, Event, Message, MessageCompleted, Party
+from onethread.event import Attachment, CallRecording, Claim, Contact, Event, Message, MessageCompleted, Party
 from onethread.host.errands import Errands
 from onethread.host.fetched import Fetched
 from onethread.host.fetching import Fetching
@@ -62,6 +63,9 @@ class Shop(Connector[Settings], Downloads, Lookups):
             )
             for one in said["files"]
         )
+        if "call" in said:
+            yield Event(said["id"], CallRecording(call=said["call"], attachment=files[0]), "completed", sender=who)
+            return
         yield Event(said["id"], Message(attachments=files), sender=who, lookups=tuple(said.get("lookups", ())))
 
     async def download(self, host: Host, locator: str) -> Media:
@@ -149,6 +153,11 @@ def _outcomes(outcome: str) -> float:
 
 async def _all_told(kit: hostkit.Kit, number: int) -> bool:
     return sum(event.kind == "message.completed" for event in await kit.events()) == number
+
+
+async def _recordings(kit: hostkit.Kit, status: str) -> bool:
+    facts = [event.fact for event in await kit.events()]
+    return any(isinstance(fact, CallRecording) and fact.attachment.status == status for fact in facts)
 
 
 async def _none_left(kit: hostkit.Kit) -> bool:
@@ -276,6 +285,21 @@ async def test_what_says_that_it_is_too_large_is_not_read(kit: hostkit.Kit, prov
     async with fetching(kit, provider, Limits(max_bytes=4096, seconds=60)) as tell:
         await tell(id="m1", files=["large"])
         assert await ended(kit) == ["failed"]
+
+
+async def test_the_recording_of_a_call_is_fetched_too(kit: hostkit.Kit, provider: Provider) -> None:
+    provider.answers["sound"] = [Response(b"ID3 sound", media_type="audio/mpeg")]
+    async with fetching(kit, provider) as tell:
+        await tell(id="r1", call="c1", files=["sound"])
+        await hostkit.until(lambda: _recordings(kit, "stored"))
+        await hostkit.until(lambda: _none_left(kit))
+    first, second = await kit.events()
+    assert recording_id(second) == first.id != second.id
+    assert recording_id(first) == ""
+    assert isinstance(second.fact, CallRecording)
+    sound = second.fact.attachment
+    assert (second.external_id, sound.media_type, sound.size_bytes) == ("r1", "audio/mpeg", 9)
+    assert await kit.blobs.get(sound.sha256) == b"ID3 sound"
 
 
 async def test_a_redirect_takes_no_credentials_along(kit: hostkit.Kit, provider: Provider) -> None:
