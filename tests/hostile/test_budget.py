@@ -17,7 +17,8 @@ from onethread import metrics
 from onethread.connector import Raw
 from onethread.errors import Misconfigured, Retryable
 from onethread.event import Event, Message
-from onethread.host.ingest import BUGS_IN_A_ROW, Ingest, Stopped, Streak
+from onethread.host.batch import Streak
+from onethread.host.ingest import BUGS_IN_A_ROW, Ingest, Stopped
 from onethread.host.parsing.pool import INLINE_BYTES, Parsers, inline
 from onethread.host.parsing.worker import Budget
 

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from onethread import metrics
 from onethread.connector import Answer, Misconfigured, Raw, Rejected, Request, Retryable, Wake, Webhook
-from onethread.dead_letters import dead_letter
+from onethread.dead_letters import DeadLetter, dead_letter
+from onethread.host.batch import Outcome
 from onethread.host.channel import Channel
-from onethread.host.ingest import Ingest, Outcome
+from onethread.host.ingest import Ingest
+from onethread.host.showing import Seen
 from onethread.logs import get_logger, is_secret
 
 _log = get_logger(__name__)
@@ -123,11 +127,15 @@ class Deliveries:
     async def _durable(self, channel: Channel, request: Request) -> tuple[Answer, Outcome]:
         records, wakes, failure = self._unpacked(channel, request)
         if failure is not None:
-            outcome = Outcome(dead_letters=(await self._set_body_aside(channel, request, failure),))
+            letter = await self._set_body_aside(channel, request, failure)
+            outcome = Outcome(dead_letters=(letter.id,), seen=(Seen(channel.id, letter=letter),))
         else:
             outcome = await self._ingest.records(channel, records)
         for wake in wakes:
             await self._wake(channel, wake)
+        if self._ingest.taps and wakes:
+            woken = tuple(Seen(channel.id, wake=wake) for wake in wakes)
+            outcome = msgspec.structs.replace(outcome, seen=outcome.seen + woken)
         return self._answer(channel, request), outcome
 
     def _unpacked(self, channel: Channel, request: Request) -> tuple[list[Raw], list[Wake], Exception | None]:
@@ -144,7 +152,7 @@ class Deliveries:
         records = [item for item in items if isinstance(item, Raw)]
         return records, [item for item in items if isinstance(item, Wake)], None
 
-    async def _set_body_aside(self, channel: Channel, request: Request, error: Exception) -> str:
+    async def _set_body_aside(self, channel: Channel, request: Request, error: Exception) -> DeadLetter:
         query = {f"query.{name}": text for name, text in request.query.items() if not is_secret(name)}
         letter = dead_letter(
             request.body, origin="connector", tenant=channel.tenant, channel_id=channel.id, connector=channel.connector.name,
@@ -154,7 +162,7 @@ class Deliveries:
             headers={name: text for name, text in request.headers.items() if not is_secret(name)},
         )  # fmt: skip
         await self._ingest.set_aside(letter)
-        return letter.id
+        return letter
 
     def _answer(self, channel: Channel, request: Request) -> Answer:
         assert isinstance(channel.connector, Webhook)

@@ -21,11 +21,13 @@ from onethread.envelope import decode_value, encode_value, milliseconds
 from onethread.errors import Poison, Retryable
 from onethread.event import Event, Source
 from onethread.host import keeping
+from onethread.host.batch import Batch, Outcome, Part, Streak
 from onethread.host.channel import Channel, Channels
 from onethread.host.parsing.normalizing import Found, Over, Raised, Refused
 from onethread.host.parsing.pool import Parsed, Parsers
 from onethread.host.shrinking import fitted
 from onethread.host.stamping import proven, stamped
+from onethread.host.taps import Taps
 from onethread.host.tasks import cancelled
 from onethread.log.drafts import MAX_RECORD_BYTES
 from onethread.log.port import Draft, EventLog
@@ -40,57 +42,15 @@ BUGS_IN_A_ROW = 20
 _WRONG_TYPE = (AttributeError, TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of the records, all of it durable. `degraded`: what a person should look into, "" if nothing."""
-
-    events: tuple[str, ...] = ()
-    dead_letters: tuple[str, ...] = ()
-    degraded: str = ""
-
-
-class Streak:
-    """Bugs in a row of one pull, over its pages."""
-
-    def __init__(self) -> None:
-        self.length = 0
-
-
 class Stopped(Retryable):
     """`BUGS_IN_A_ROW` was reached. What came before the row is durable; the row is neither set aside nor passed over."""
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """What became of one record: events with their drafts, or a dead letter, or nothing."""
-
-    finished: Sequence[tuple[Event, Draft]] = ()
-    letter: DeadLetter | None = None
-
-
-class _Batch:
-    """What one call gathers before it writes; `row`: bugs in a row so far."""
-
-    def __init__(self, streak: Streak | None) -> None:
-        self.events: list[Event] = []
-        self.drafts: list[Draft] = []
-        self.letters: list[DeadLetter] = []
-        self.excerpts: list[str] = []
-        self.degraded = ""
-        self.streak = streak
-        self.row = streak.length if streak else 0
-
-    async def add(self, parts: Iterable[_Part | asyncio.Task[_Part]]) -> None:
-        """In order; waits for those that are not finished."""
-        for one in parts:
-            part = await one if isinstance(one, asyncio.Task) else one
-            for event, draft in part.finished:
-                self.events.append(event)
-                self.drafts.append(draft)
-            if part.letter is not None:
-                self.letters.append(part.letter)
-
-
 class Ingest:
-    """Takes records of channels. `now` is the clock; `tokens` None: none are accepted; `parsers`: where they are read."""
+    """Takes records of channels. `now` is the clock; `tokens` None: none are accepted; `parsers`: where they are read.
+
+    `taps`: those who listen; whoever calls `records` shows them what came.
+    """
 
     def __init__(
         self,
@@ -100,10 +60,12 @@ class Ingest:
         tokens: OwnTokens | None = None,
         *,
         parsers: Parsers | None = None,
+        taps: Taps | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.channels = channels
         self.now = now
+        self.taps = taps if taps is not None else Taps("", now)  # one that nobody listens to is false
         self._log, self._blobs, self._tokens = log, blobs, tokens
         self._parsers = parsers or Parsers()
 
@@ -112,9 +74,10 @@ class Ingest:
 
         A record that cannot be understood is set aside alone. With a `streak`, too many bugs in a row raise Stopped.
         """
-        batch = _Batch(streak)
+        batch = Batch(streak)
+        routed = await self._routed(channel, map(self._arrived, raws), batch)
         try:
-            await self._normalized(await self._routed(channel, map(self._arrived, raws), batch), batch)
+            await self._normalized(routed, batch)
         except Stopped:
             # The same page comes again until somebody mends the connector: what is good in it need not wait, and the
             # dead letters would be written again each time.
@@ -125,7 +88,8 @@ class Ingest:
         if streak is not None:
             streak.length = batch.row
         letters = tuple(letter.id for letter in batch.letters)
-        return Outcome(tuple(event.id for event in batch.events), letters, batch.degraded)
+        seen = batch.seen(channel, routed) if self.taps else ()
+        return Outcome(tuple(event.id for event in batch.events), letters, batch.degraded, seen)
 
     async def set_aside(self, letter: DeadLetter) -> None:
         """Make a dead letter durable; a large original moves to the blob store. Raises what `records` raises."""
@@ -134,7 +98,7 @@ class Ingest:
     def _arrived(self, raw: Raw) -> Raw:
         return raw if raw.ingested_at else msgspec.structs.replace(raw, ingested_at=milliseconds(self.now()))
 
-    async def _routed(self, channel: Channel, raws: Iterable[Raw], batch: _Batch) -> list[tuple[Channel, Raw]]:
+    async def _routed(self, channel: Channel, raws: Iterable[Raw], batch: Batch) -> list[tuple[Channel, Raw]]:
         """Each record with the channels it is for; one that is for none is set aside."""
         found = []
         for raw in raws:
@@ -145,10 +109,10 @@ class Ingest:
                 batch.letters.append(await self._letter(channel, raw, "route", "no_channel", detail))
         return found
 
-    async def _normalized(self, records: Sequence[tuple[Channel, Raw]], batch: _Batch) -> None:
+    async def _normalized(self, records: Sequence[tuple[Channel, Raw]], batch: Batch) -> None:
         """What becomes of each goes into the batch, in order. While blobs are written for one, the next are read."""
         asked = [(channel.connector, raw) for channel, raw in records]
-        parts: list[_Part | asyncio.Task[_Part]] = []
+        parts: list[Part | asyncio.Task[Part]] = []
         try:
             async with aclosing(self._parsers.each(asked)) as outcomes:
                 async for parsed in outcomes:
@@ -161,7 +125,7 @@ class Ingest:
         finally:
             await cancelled([part for part in parts if isinstance(part, asyncio.Task)])
 
-    async def _parsed(self, channel: Channel, raw: Raw, parsed: Parsed, batch: _Batch) -> _Part | asyncio.Task[_Part]:
+    async def _parsed(self, channel: Channel, raw: Raw, parsed: Parsed, batch: Batch) -> Part | asyncio.Task[Part]:
         bug = parsed.instead_of or parsed.outcome
         if isinstance(bug, Raised):
             self._bug(channel, bug, batch)
@@ -181,7 +145,7 @@ class Ingest:
                 detail = f"{self._parsers.why(over)}; if it is honest, give it more, then replay"
                 return await self._aside(channel, raw, "normalize", "budget", detail)
 
-    def _bug(self, channel: Channel, bug: Raised, batch: _Batch) -> None:
+    def _bug(self, channel: Channel, bug: Raised, batch: Batch) -> None:
         batch.row += 1
         if batch.streak is not None and batch.row >= BUGS_IN_A_ROW:
             raise Stopped(
@@ -192,18 +156,18 @@ class Ingest:
         _log.error("normalize raised what it should not", channel_id=channel.id, error=bug.kind, at=bug.at)
         batch.degraded = f"{bug.kind} in the connector's normalize; mend it, then replay its dead letters"
 
-    async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event]) -> _Part:
+    async def _finish(self, channel: Channel, raw: Raw, found: Sequence[Event]) -> Part:
         """All events of a record, or its dead letter: never some of them."""
         if not found:
-            return _Part()
+            return Part()
         try:
             source = await keeping.source_of(raw, self._blobs)
-            return _Part([await self._finished(event, channel, raw, source) for event in found])
+            return Part([await self._finished(event, channel, raw, source) for event in found])
         except Poison as error:
             return await self._aside(channel, raw, "encode", "poison", str(error))
 
-    async def _aside(self, channel: Channel, raw: Raw, stage: str, reason: str, detail: str) -> _Part:
-        return _Part(letter=await self._letter(channel, raw, stage, reason, detail))
+    async def _aside(self, channel: Channel, raw: Raw, stage: str, reason: str, detail: str) -> Part:
+        return Part(letter=await self._letter(channel, raw, stage, reason, detail))
 
     async def _finished(self, event: Event, channel: Channel, raw: Raw, source: Source) -> tuple[Event, Draft]:
         try:
@@ -223,7 +187,7 @@ class Ingest:
             metrics.TRUNCATED.add(channel.id)
         return final, record
 
-    async def _publish(self, channel: Channel, batch: _Batch) -> None:
+    async def _publish(self, channel: Channel, batch: Batch) -> None:
         if not batch.drafts:
             return
         await self._log.append(MESSAGES, batch.drafts)

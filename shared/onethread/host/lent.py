@@ -11,10 +11,11 @@ import httpx
 
 from onethread.connector import Host, Misconfigured, Raw, Retryable, Token, WebSocket
 from onethread.host.backoff import Backoff, Pace
+from onethread.host.batch import Outcome, Streak
 from onethread.host.channel import Channel
 from onethread.host.faults import AccessRevoked
 from onethread.host.http import LentClient
-from onethread.host.ingest import Ingest, Outcome, Stopped, Streak
+from onethread.host.ingest import Ingest, Stopped
 from onethread.host.sockets import websocket
 from onethread.shielded import finished
 from onethread.state.tokens import Tokens
@@ -95,6 +96,7 @@ class Lent:
 
     async def _durable(self, records: Sequence[Raw], cursor: str | None) -> None:
         self.emitted = await self._lender.ingest.records(self._channel, records, self._streak)
+        self._lender.ingest.taps.records(self.emitted.seen)
         if cursor is not None and self._save is not None:
             await self._save(cursor)
 

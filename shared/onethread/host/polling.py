@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from onethread import metrics
 from onethread.connector import Page, Polling, Wake
 from onethread.errors import Conflict, Retryable
+from onethread.host.batch import Streak
 from onethread.host.channel import Channel
-from onethread.host.ingest import Streak
 from onethread.host.lent import Lender
 from onethread.host.pulling import PullHost
 from onethread.host.standing import Standing
@@ -172,6 +172,7 @@ class _Poll:
 
     async def _store(self, page: Page) -> None:
         outcome = await self._host.ingest.records(self._channel, page.records, self._streak)
+        self._host.ingest.taps.records(outcome.seen)
         if page.cursor is not None and page.cursor != self._cursor:
             await self._host.cursors.save(self._channel.id, self._resource, page.cursor, self._lease.fence)
             self._cursor = page.cursor

@@ -23,6 +23,7 @@ from onethread.host.ingest import Ingest
 from onethread.host.jobs import Jobs
 from onethread.host.lent import Lender
 from onethread.host.lifecycle import Service, nothing
+from onethread.host.listeners import Listeners
 from onethread.host.media import Limits
 from onethread.host.mounted import MountedApps
 from onethread.host.polling import PollingHost
@@ -31,6 +32,7 @@ from onethread.host.server import HttpServer
 from onethread.host.standing import ENTRANCE, Standing
 from onethread.host.stream import StreamHost
 from onethread.host.subscribing import Subscriptions
+from onethread.host.taps import Taps
 from onethread.host.wakes import Notes
 from onethread.host.watchdog import Look, Watchdog
 from onethread.host.webhook import WebhookApp
@@ -111,7 +113,8 @@ class Process:
         """Every edge of the channels: webhooks, polling, streams, mounted applications."""
         now = lambda: datetime.now(UTC)  # noqa: E731 -- the one clock of this process
         parsers = assembly.parsers(self.settings)
-        ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), parsers=parsers, now=now)
+        taps = Taps(self.member, now)
+        ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), parsers=parsers, taps=taps, now=now)
         # A holder's name is of one run: a process that comes back is another, and waits until the lease has run out.
         leases = Leases(self.state, f"{self.member}.{secrets.token_hex(4)}")
         lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now))
@@ -138,6 +141,7 @@ class Process:
         if len(self.channels):
             self._fetches(lender)
         self.runs("subscriptions", Subscriptions(lender, leases, standing, self.public_url).run, nothing)
+        self.runs("listeners", Listeners(taps, self.state, self.channels, every=lender.pace.wakes).run, nothing)
         self._finishes += [
             ("parser processes", parsers.close),
             ("connectors' connections", lender.close),

@@ -10,8 +10,8 @@ from functools import partial
 from onethread import metrics
 from onethread.connector import Stream
 from onethread.errors import Conflict
+from onethread.host.batch import Streak
 from onethread.host.channel import Channel
-from onethread.host.ingest import Streak
 from onethread.host.lent import Lent
 from onethread.host.pulling import PullHost
 from onethread.host.tasks import cancelled

@@ -18,14 +18,16 @@ import msgspec
 
 from onethread import metrics
 from onethread.connector import Answer, Host, Keys, Rejected, Request, Retryable, Webhook, same
+from onethread.host.batch import Outcome
 from onethread.host.bodies import Disconnected, body_of, drain, is_short
 from onethread.host.channel import Channel
 from onethread.host.delivery import Deliveries, Place, Waker
 from onethread.host.faults import Bug, translated
-from onethread.host.ingest import Ingest, Outcome
+from onethread.host.ingest import Ingest
 from onethread.host.keys import KeyCache
 from onethread.host.problems import problem, refusal, send_answer
 from onethread.host.standing import ENTRANCE, Standing
+from onethread.host.taps import Glimpse
 from onethread.logs import get_logger
 from onethread.state.channel_states import Reason
 
@@ -86,14 +88,18 @@ class WebhookApp:
         started = asyncio.get_running_loop().time()
         channel, rest = self._route(scope)
         if channel is None:
+            self._ingest.taps.strayed(scope["path"])
             await send_answer(send, problem(404))
             return
+        glimpse = self._ingest.taps.glimpse(channel.id)
         try:
-            answer, headers = await self._answered(channel, rest, scope, receive, started)
+            answer, headers = await self._answered(channel, rest, scope, receive, started, glimpse)
             unread = drain(receive) if headers.get("connection") == "close" and answer.status in _UNREAD else None
             await send_answer(send, answer, headers, unread)
         except Disconnected:
+            glimpse.answered(None)
             return
+        glimpse.answered(answer)
         metrics.HOOKS.add(channel.id, str(answer.status))
         metrics.HOOK_SECONDS.add(channel.id, by=asyncio.get_running_loop().time() - started)
 
@@ -113,21 +119,22 @@ class WebhookApp:
         return (channel, slash + rest) if expected and same(secret, expected) else (None, "")
 
     async def _answered(
-        self, channel: Channel, rest: str, scope: Scope, receive: Receive, started: float
+        self, channel: Channel, rest: str, scope: Scope, receive: Receive, started: float, glimpse: Glimpse
     ) -> tuple[Answer, dict[str, str]]:
+        arrived = self._request(scope, rest, b"")
+        glimpse.asked(arrived)
         if scope["method"] == "GET":
-            answer = self._handshake(channel, self._request(scope, rest, b""))
+            answer = self._handshake(channel, arrived, glimpse)
             return (answer, {}) if answer else (problem(405), {"allow": "POST"})
         if scope["method"] != "POST":
             return problem(405), {"allow": "POST"}
         with self._deliveries.admission() as place:
             if place is None:
                 return await self._full(scope, receive)
-            arrived = self._request(scope, rest, b"")
             body = await body_of(scope, receive, self._body_limit, self._read_seconds, place.take)
             if isinstance(body, int):
                 return await self._full(scope, receive) if body == 503 else (problem(body), {"connection": "close"})
-            return await self._delivered(channel, msgspec.structs.replace(arrived, body=body), started, place)
+            return await self._delivered(channel, msgspec.structs.replace(arrived, body=body), started, place, glimpse)
 
     async def _full(self, scope: Scope, receive: Receive) -> tuple[Answer, dict[str, str]]:
         """No room in memory. A small body is thrown away first: to close the connection would cost both sides more."""
@@ -144,18 +151,22 @@ class WebhookApp:
         return answer, headers if short else {**headers, "connection": "close"}
 
     async def _delivered(
-        self, channel: Channel, request: Request, started: float, place: Place
+        self, channel: Channel, request: Request, started: float, place: Place, glimpse: Glimpse
     ) -> tuple[Answer, dict[str, str]]:
+        glimpse.asked(request)
         try:
             request = await self._authentic(channel, request)
-            if answer := self._handshake(channel, request):
+            glimpse.authentic()
+            if answer := self._handshake(channel, request, glimpse):
                 return answer, {}
             answer, outcome = await self._deliveries.deliver(channel, request, started, place)
         except Rejected as error:
-            self._refused(channel, error)
+            self._refused(channel, error, glimpse)
             return refusal(error.status), {}
         except Exception as error:  # noqa: BLE001 -- nothing is acknowledged that is not stored, whatever went wrong
+            glimpse.refused(error)
             return self._not_stored(channel, error)
+        glimpse.saw(outcome.seen)
         self._stored(channel, outcome)
         return answer, {}
 
@@ -202,16 +213,17 @@ class WebhookApp:
             _log.error("an entrance raised what it should not", channel_id=channel.id, stage=stage, exc_info=error)
             raise Rejected(f"{stage} failed") from error
 
-    def _handshake(self, channel: Channel, request: Request) -> Answer | None:
+    def _handshake(self, channel: Channel, request: Request, glimpse: Glimpse) -> Answer | None:
         assert isinstance(channel.connector, Webhook)
         try:
             with self._strictly(channel, "handshake"):
                 return channel.connector.handshake(request)
         except Rejected as error:
-            self._refused(channel, error)
+            self._refused(channel, error, glimpse)
             return refusal(error.status)
 
-    def _refused(self, channel: Channel, error: Rejected) -> None:
+    def _refused(self, channel: Channel, error: Rejected, glimpse: Glimpse) -> None:
+        glimpse.refused(error)
         # At debug: anyone can send as many as they like. The metric counts them by status.
         _log.debug("refused", channel_id=channel.id, status=error.status, reason=str(error))
 

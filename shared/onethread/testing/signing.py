@@ -109,8 +109,3 @@ def _secrets(settings: BaseModel, field: str) -> list[str]:
     held = getattr(settings, field)
     several = held if isinstance(held, list | tuple) else [held]
     return [one.get_secret_value() for one in several if isinstance(one, SecretStr) and one.get_secret_value()]
-
-
-def secrets_of(settings: BaseModel) -> list[str]:
-    """Every secret that is set: what is never to be shown."""
-    return [secret for field in secret_fields(type(settings)) for secret in _secrets(settings, field)]

@@ -17,10 +17,11 @@ from all_in_one.demo import running
 from onethread.connector import Request, Webhook
 from onethread.errors import Rejected
 from onethread.host.process import Process
+from onethread.host.showing import secrets_in
 from onethread.log.topics import MESSAGES
 from onethread.settings import load
 from onethread.testing.fixtures import cases, secret_fields
-from onethread.testing.signing import secrets_of, signed_anew
+from onethread.testing.signing import signed_anew
 
 SETTINGS = """
 data: {data}
@@ -109,7 +110,7 @@ def test_every_recorded_request_is_signed_anew(name: str) -> None:
         assert names, case.name
         assert passes(type(connector)(ours), request), case.name
         assert not passes(connector, request), case.name
-        assert not [secret for secret in secrets_of(connector.settings) if secret in str(request.headers)]
+        assert not [secret for secret in secrets_in(connector.settings) if secret in str(request.headers)]
         counted += 1
     assert counted
 

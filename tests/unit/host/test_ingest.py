@@ -25,7 +25,8 @@ from onethread.event import (
     Party,
     System,
 )
-from onethread.host.ingest import BUGS_IN_A_ROW, Stopped, Streak
+from onethread.host.batch import Streak
+from onethread.host.ingest import BUGS_IN_A_ROW, Stopped
 from onethread.identity import identity_id
 from onethread.log.topics import DEAD_LETTERS
 

@@ -1,0 +1,273 @@
+"""Somebody listens to a channel that is served: all is shown to them, secrets masked, and nothing else changes by it."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import hostkit
+import httpx
+import pytest
+from hostkit import HOOK, SECRET, Kit, Replica, body, channel, item, signature, until
+
+from all_in_one.tapping import Tap
+from onethread.connector import Host, Raw
+from onethread.errors import Conflict, Retryable
+from onethread.host.channel import Channel
+from onethread.host.listeners import SIGHTINGS, SLOTS, TAPS, Listeners
+from onethread.host.tasks import cancelled
+from onethread.host.webhook import WebhookApp
+from onethread.log.topics import MESSAGES
+from onethread.state.mongo import MongoState
+from onethread.state.port import Document, StateStore
+
+PATH = f"/hooks/chn_acme/{HOOK}"
+
+
+class Away(StateStore):
+    """The store below; while `away`, it cannot be reached."""
+
+    def __init__(self, store: StateStore) -> None:
+        self.store, self.away = store, False
+
+    def _there(self) -> StateStore:
+        if self.away:
+            raise Retryable("store.url: the state is away.")
+        return self.store
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def get(self, collection: str, key: str) -> Document | None:
+        return await self._there().get(collection, key)
+
+    async def put(self, collection: str, key: str, value: bytes, expect: int) -> Document:
+        return await self._there().put(collection, key, value, expect)
+
+    async def delete(self, collection: str, key: str, expect: int) -> None:
+        await self._there().delete(collection, key, expect)
+
+    async def remove(self, collection: str, key: str, expect: int) -> None:
+        await self._there().remove(collection, key, expect)
+
+    async def scan(self, collection: str, prefix: str = "") -> list[Document]:
+        return await self._there().scan(collection, prefix)
+
+
+class Hand:
+    """A monotonic clock that is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Site:
+    """One replica that serves a channel, over one of the two stores, and whoever listens."""
+
+    def __init__(self, kit: Kit, store: Away, client: httpx.AsyncClient) -> None:
+        self.kit, self.store, self.client = kit, store, client
+        self.clock = Hand()
+        self.seen: list[dict[str, Any]] = []
+        self.told: list[str] = []
+        self._running: list[asyncio.Task[None]] = []
+
+    def serves(self) -> None:
+        watching = Listeners(
+            self.kit.ingest.taps, self.store, self.kit.channels, every=0.02, lease=15.0, clock=self.clock
+        )
+        self._running.append(asyncio.create_task(watching.run()))
+
+    async def listens(self, patience: float = 60.0) -> tuple[Tap, asyncio.Task[None]]:
+        tap = Tap(self.store, "chn_acme", self.seen.append, self.told.append, every=0.02, patience=patience)
+        task = asyncio.create_task(tap.run())
+        self._running.append(task)
+        return tap, task
+
+    async def looked_at(self) -> None:
+        await until(lambda: any("service" in one and "listening" in one for one in self.seen))
+        self.seen.clear()
+
+    async def post(self, content: bytes, headers: dict[str, str] | None = None, path: str = PATH) -> int:
+        headers = signature(content) if headers is None else headers
+        return (await self.client.post(path, content=content, headers=headers)).status_code
+
+    async def is_empty(self) -> bool:
+        return not [one for name in (TAPS, SIGHTINGS) for one in await self.store.store.scan(name)]
+
+    async def stop(self) -> None:
+        await cancelled(self._running)
+
+
+async def wake(to: Channel, what: object) -> None:
+    """Nobody is woken here."""
+
+
+def no_host(channel: Channel) -> Host:
+    return object()  # type: ignore[return-value]
+
+
+@pytest.fixture(params=["sqlite", "mongo"])
+async def store(kit: Kit, request: pytest.FixtureRequest) -> AsyncIterator[Away]:
+    if request.param == "sqlite":
+        yield Away(kit.state)
+    else:
+        server = request.getfixturevalue("mongo_server")
+        async with MongoState(server.url, f"taps_{uuid.uuid4().hex}") as state:
+            yield Away(state)
+
+
+@pytest.fixture
+async def site(kit: Kit, store: Away) -> AsyncIterator[Site]:
+    kit.channels.add(channel())
+    kit.clock.runs()
+    app = WebhookApp(
+        kit.ingest, public_url="https://hooks.example.com", lend=no_host, wake=wake, standing=kit.standing,
+        body_limit=1024 * 1024,
+    )  # fmt: skip
+    async with hostkit.served(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        made = Site(kit, store, client)
+        yield made
+        await made.stop()
+    await app.stop()
+
+
+async def test_requests_are_shown_with_verdict_answer_and_what_became_of_them(site: Site) -> None:
+    site.serves()
+    tap, listening = await site.listens()
+    await site.looked_at()
+    bad = body(item("m2"), {"type": "message", "id": 7}, item("m3", text=SECRET))
+    assert await site.post(body(item("m1"))) == 200
+    assert await site.post(body(item("m1")), {"x-acme-signature": "00", "authorization": "Bearer other"}) == 401
+    assert await site.post(bad) == 200
+    assert await site.post(b"[", signature(b"[")) == 200
+    assert await site.post(b"", path="/hooks/chn_acme/guessed-hook-secret") == 404
+    assert (await site.client.get(PATH)).status_code == 405
+    await until(lambda: len(site.seen) == 6)
+    good, forged, mixed, broken, strayed, asked = site.seen
+    assert (good["signature"], good["answer"]) == ("right", 200)
+    assert [event["external_id"] for event in good["events"]] == ["m1"]
+    assert good["events"][0]["id"] == (await site.kit.events())[0].id
+    assert json.loads(good["request"]["body"])["items"][0]["id"] == "m1"
+    assert forged["signature"].startswith("wrong: ")
+    assert (forged["answer"], forged["events"], forged["request"]["headers"]["authorization"]) == (401, [], "***")
+    letters = {letter.id: letter.stage for letter in await site.kit.letters()}
+    assert [event.get("external_id") for event in mixed["events"]] == ["m2", None, "m3"]
+    assert letters[mixed["events"][1]["dead_letter"]] == mixed["events"][1]["stage"] == "normalize"
+    assert letters[broken["events"][0]["dead_letter"]] == broken["events"][0]["stage"] == "unpack"
+    assert (strayed["answer"], strayed["events"]) == (404, [])
+    assert "hook_secret" in strayed["refused"]
+    assert (asked["signature"], asked["answer"]) == ("not needed: GET", 405)
+    assert not [secret for secret in (SECRET, HOOK, "other", "guessed") if secret in str(site.seen)]
+    assert len(await site.kit.events()) == 3  # what was shown went its way as ever
+    listening.cancel()
+    await tap.end()
+    await until(site.is_empty)
+    await until(lambda: not site.kit.ingest.taps)
+    assert await site.post(body(item("m4"))) == 200
+    assert await site.is_empty()
+
+
+async def test_a_record_that_is_pulled_is_shown_with_its_events(site: Site) -> None:
+    site.serves()
+    await site.listens()
+    await site.looked_at()
+    (one,) = site.kit.channels
+    records = [Raw(json.dumps(item("m1")).encode(), form="rest"), Raw(b"no record"), Raw(b"{}", account="shop9")]
+    await Replica(site.kit, "a").lender.lend(one).emit(records)
+    await until(lambda: len(site.seen) == 3)
+    stray, bad, good = sorted(site.seen, key=lambda seen: str(seen["events"][0].get("stage", "n")), reverse=True)
+    assert (stray["record"], stray["events"][0]["error"]) == ({"account": "shop9", "data": "{}"}, "no_channel")
+    assert (good["record"]["form"], good["events"][0]["external_id"]) == ("rest", "m1")
+    assert (bad["record"]["data"], bad["events"][0]["error"]) == ("no record", "poison")
+
+
+async def test_who_listens_is_told_that_nothing_is_stored(site: Site) -> None:
+    site.serves()
+    await site.listens()
+    await site.looked_at()
+    site.kit.log.away = {MESSAGES}
+    assert await site.post(body(item("m1"))) == 503
+    await until(lambda: len(site.seen) == 1)
+    assert (site.seen[0]["signature"], site.seen[0]["answer"]) == ("right", 503)
+    assert "the log is away" in site.seen[0]["refused"]
+
+
+async def test_a_store_that_is_away_keeps_nobody_from_delivering(site: Site) -> None:
+    site.serves()
+    await site.listens()
+    await site.looked_at()
+    site.store.away = True
+    answers = [await site.post(body(item(f"m{number}"))) for number in range(100)]
+    assert set(answers) == {200}
+    assert len(await site.kit.events()) == 100
+    await until(lambda: site.told)
+    site.store.away = False
+    await until(lambda: [one for one in site.seen if "missed" in one] or site.kit.ingest.taps.strayed(PATH))
+    assert site.told == ["store.url: the state is away. What comes meanwhile may not be shown."]
+
+
+async def test_what_nobody_takes_is_bounded_and_goes_with_its_tap(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.serves()
+    _, listening = await site.listens()
+    await site.looked_at()
+    await cancelled([listening])  # it died, and could not take its tap away
+    await site.post(body(item("m0", text="a word of theirs")))
+    for number in range(3 * SLOTS):
+        site.kit.ingest.taps.strayed(f"/hooks/chn_acme/{number}")
+        await asyncio.sleep(0)
+    await until(lambda: site.kit.ingest.taps._missed.get("chn_acme"))
+    await until(lambda: _left(site, SLOTS // 2))
+    site.clock.seconds += 14.9
+    await asyncio.sleep(0)
+    assert not await site.is_empty()
+    site.clock.seconds += 0.2
+    await until(site.is_empty)
+    assert not site.kit.ingest.taps
+    assert "theirs" not in caplog.text
+
+
+async def _left(site: Site, least: int) -> bool:
+    found = len(await site.store.scan(SIGHTINGS))
+    assert found <= SLOTS
+    return found >= least
+
+
+async def test_what_a_killed_process_left_is_removed_by_the_next_one(site: Site) -> None:
+    await site.store.put(SIGHTINGS, "chn_acme/03", b"{}", 0)
+    await site.store.put(SIGHTINGS, "chn_other/03", b"{}", 0)
+    await site.store.put(TAPS, "chn_other", b"somebody", 0)
+    site.serves()
+    await until(lambda: _only(site, "chn_other"))
+    site.clock.seconds += 15.1
+    await until(site.is_empty)
+
+
+async def _only(site: Site, channel_id: str) -> bool:
+    return {one.id.partition("/")[0] for one in await site.store.scan(SIGHTINGS)} == {channel_id}
+
+
+async def test_who_comes_last_listens_and_who_was_there_is_told(site: Site) -> None:
+    site.serves()
+    tap, first = await site.listens()
+    await site.looked_at()
+    tap._renewed = -1e9  # its next renewal is due
+    second, _ = await site.listens()
+    with pytest.raises(Conflict, match="another `onethread listen`"):
+        await first
+    await tap.end()  # takes nothing from the other
+    await site.looked_at()
+    assert await site.post(body(item("m1"))) == 200
+    await until(lambda: len(site.seen) == 1)
+    await second.end()
+
+
+async def test_without_a_service_it_is_said_what_to_start(site: Site) -> None:
+    await site.listens(patience=0.0)
+    await until(lambda: site.told)
+    assert "onethread up" in site.told[0]
+    assert "--port" in site.told[0]
