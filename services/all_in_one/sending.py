@@ -1,4 +1,4 @@
-"""`onethread send-fixture`: what a provider once sent goes to the running service, signed for the channel. It stores nothing itself."""
+"""`onethread send-fixture`: what a provider once sent to a webhook goes to the running service, signed for the channel. It stores nothing."""
 
 import time
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from all_in_one.context import Context, channel, fail, show
 from onethread.connector import Keys, Raw, Request, Webhook
 from onethread.errors import Rejected
 from onethread.host.channel import Channel
-from onethread.testing.fixtures import REFUSED, Case, cases
+from onethread.testing.fixtures import REFUSED, Case, cases, folder_of
 from onethread.testing.signing import signed_anew
 
 app = typer.Typer()
@@ -27,11 +27,12 @@ def send_fixture(
 ) -> None:
     """Send a recorded request of the connector to the running service's channel URL, signed for it; shows the answer.
 
+    For webhooks: what is asked for, or comes over a connection, has no request that could be sent.
+
     Example: onethread send-fixture chn_acme message
     """
     one = channel(ctx.obj, channel_id)
-    if not isinstance(one.connector, Webhook) or not one.hook_secret.get_secret_value():
-        fail(f"channel {one.id} has no URL to be called at: its connector needs a webhook, and it a hook_secret")
+    _must_be_called(one)
     request = _signed(one, _chosen(one, case))
     started = time.monotonic()
     answer = _sent(request, _address(ctx.obj, one, request, url))
@@ -42,6 +43,20 @@ def send_fixture(
     show(ctx.obj, said, "\n".join(line for line in lines if line))
     if answer.status_code >= 400:
         raise typer.Exit(1)
+
+
+def _must_be_called(one: Channel) -> None:
+    """Ends the command, saying what to do instead, for a channel that nobody calls."""
+    name, folder = one.connector.name, folder_of(type(one.connector))
+    if Webhook not in one.connector.edges:
+        edges = " and ".join(edge.__name__ for edge in one.connector.edges)
+        fail(
+            f"send-fixture is for webhooks, and channel {one.id} has none: {name} uses {edges} there. "
+            f"What its fixtures become is said by the contract test (python -m pytest -k {name}), and written anew by "
+            f"`python -m onethread.testing.record {folder}`; what comes, by `onethread listen --channel {one.id}`"
+        )
+    if not one.hook_secret.get_secret_value():
+        fail(f"channel {one.id} has no URL to be called at: give it a hook_secret, and start the service again")
 
 
 def _chosen(one: Channel, name: str) -> Case:

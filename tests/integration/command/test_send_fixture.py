@@ -36,6 +36,12 @@ channels:
     connector: wechat
     hook_secret: 0123456789abcdef1
     settings: {{account: gh_sample, app_id: wx0, app_secret: mine, tokens: [mine], mode: plain, api_url: "http://127.0.0.1:9"}}
+  - id: chn_closed
+    connector: slack
+    settings: {{account: T0CLOSED, bot_token: xoxb-mine, signing_secrets: [my-own-secret], api_url: "http://127.0.0.1:9"}}
+  - id: chn_socket
+    connector: slack
+    settings: {{account: T0SOCKET, bot_token: xoxb-mine, app_token: xapp-mine, edge: socket, api_url: "http://127.0.0.1:9"}}
   - id: chn_talk
     connector: mastodon
     settings: {{account: shop@social.example, base_url: "http://127.0.0.1:9", access_token: mine}}
@@ -77,7 +83,11 @@ async def test_it_is_let_in_and_becomes_an_event(process: Process, config: Path)
         (("chn_team", "command", "--url", "http://127.0.0.1:9"), "onethread up"),
         (("chn_team", "no_such_case"), "there is no fixture no_such_case; requests of slack are: "),
         (("chn_team", "another_bot"), "it holds a record"),
-        (("chn_talk", "mention"), "no URL to be called at"),
+        (("chn_talk", "mention"), "send-fixture is for webhooks, and channel chn_talk has none: mastodon uses Stream"),
+        (("chn_talk", "mention"), "python -m onethread.testing.record"),
+        (("chn_talk", "mention"), "onethread listen --channel chn_talk"),
+        (("chn_socket", "command"), "slack uses Stream there"),
+        (("chn_closed", "command"), "give it a hook_secret"),
         (("chn_none", "mention"), "there is no channel chn_none"),
     ],
 )
