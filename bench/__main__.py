@@ -12,7 +12,20 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import api, connect_sink, delay, growth, machine, mail_link, markdown, mime, report, unifier, webhook
+from bench import (
+    api,
+    connect_sink,
+    delay,
+    entrances,
+    growth,
+    machine,
+    mail_link,
+    markdown,
+    mime,
+    report,
+    unifier,
+    webhook,
+)
 from bench.backends import Backends
 from bench.child import Failed
 from bench.comparing import Comparison, Plan, compare, steps
@@ -30,6 +43,7 @@ class Bench(NamedTuple):
 BENCHES: dict[str, Bench] = {
     "mime": Bench(mime.plans, 30, 10),
     "webhook": Bench(webhook.plans, 40, 15),
+    "entrances": Bench(entrances.plans, 60, 20),
     "mail": Bench(mail_link.plans, 240, 30),
     "unifier": Bench(unifier.plans, 150, 60),
     "sink": Bench(connect_sink.plans, 150, 70),
