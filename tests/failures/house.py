@@ -404,7 +404,7 @@ class Replica:
         )  # fmt: skip
         limits = Limits(max_bytes=1024 * 1024, seconds=2.0)
         self._fetching = Fetching(
-            self._lender, self._log, Jobs(self._state), Errands(self._lender, self._log, blobs, limits),
+            self._lender, self._log, Jobs(self._state), Errands(self._lender, self._log, blobs, limits, self._standing),
             group="onethread.media.house", member=name, parallel=4,
         )  # fmt: skip
         self._served = Loopback(self._hooks)

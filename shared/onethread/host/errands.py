@@ -1,7 +1,7 @@
 """How one job is done: the files of an event, or a look-up, and how the log is told. It knows no schedule."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -10,16 +10,18 @@ import msgspec
 from onethread import envelope, metrics
 from onethread.blobs import Blobs
 from onethread.connector import Lookups
-from onethread.errors import OnethreadError, Poison, Retryable, Unauthorised
+from onethread.errors import Retryable
 from onethread.event import Attachment, Event
+from onethread.host.access import Access, Barred
 from onethread.host.backoff import Backoff
+from onethread.host.bringing import Bringing
 from onethread.host.channel import Channel
 from onethread.host.completing import completion, waiting
-from onethread.host.faults import Bug, translated
 from onethread.host.jobs import Files, Held, Lookup
-from onethread.host.lent import Lender, Lent
-from onethread.host.media import Broken, Limits, Outcome, brought
+from onethread.host.lent import Lender
+from onethread.host.media import Limits, Outcome
 from onethread.host.shrinking import fitted
+from onethread.host.standing import Standing
 from onethread.log.port import EventLog, TopicPartition
 from onethread.log.topics import MESSAGES
 from onethread.logs import get_logger
@@ -28,17 +30,18 @@ _log = get_logger(__name__)
 
 
 class _Round(NamedTuple):
-    """What one try brought; `failure`: why it must be tried again."""
+    """What one try brought; `failure`: why it must be tried again, for want of access rather than for another reason."""
 
     outcomes: dict[str, Outcome]
-    failure: OnethreadError | None
+    failure: Retryable | None
 
 
 class Errands:
     """Does jobs over one log and one blob store. `lender`: for the connectors, their clock and their waits."""
 
-    def __init__(self, lender: Lender, log: EventLog, blobs: Blobs, limits: Limits) -> None:
+    def __init__(self, lender: Lender, log: EventLog, blobs: Blobs, limits: Limits, standing: Standing) -> None:
         self._lender, self._log, self._blobs, self._limits = lender, log, blobs, limits
+        self._bringing, self._access = Bringing(lender, blobs, limits), Access(standing)
 
     @property
     def lease(self) -> float:
@@ -75,8 +78,7 @@ class Errands:
         outcomes, failure = await self._round(channel, held, about, files)
         if outcomes != about.outcomes:
             await self._tell(completion(event, outcomes, self._lender.ingest.now()))
-            for outcome in outcomes.keys() - about.outcomes.keys():
-                metrics.MEDIA.add(channel.id, outcomes[outcome].status)
+            await self._count(channel, [outcomes[number] for number in outcomes.keys() - about.outcomes.keys()])
         if failure is None:
             if all(outcome.status == "stored" for outcome in outcomes.values()):
                 await held.fetched.note(event.id, self.now())
@@ -85,42 +87,29 @@ class Errands:
         ends = [
             file.expires_at.timestamp() for number, file in files.items() if file.expires_at and number not in outcomes
         ]
-        return await self._later(held, msgspec.structs.replace(about, outcomes=outcomes), failure, ends)
+        due = await self._later(held, msgspec.structs.replace(about, outcomes=outcomes), failure, ends)
+        if isinstance(failure, Barred):
+            await self._access.refused(channel.id, failure, held.job.refused, datetime.fromtimestamp(due, UTC))
+        return due
 
     async def _round(self, channel: Channel, held: Held, about: Files, files: dict[str, Attachment]) -> _Round:
-        outcomes, failure = dict(about.outcomes), None
+        outcomes: dict[str, Outcome] = dict(about.outcomes)
+        failure: Retryable | None = None
         for number, file in files.items():
             if number in outcomes:
                 continue
             await held.change(msgspec.structs.replace(held.job, due=self.now() + self.lease))
             try:
-                outcomes[number] = await self._file(channel, held, file)
+                outcomes[number] = await self._bringing.file(channel, file, held.job.until)
             except Retryable as error:
-                failure = error
+                failure = failure if isinstance(failure, Barred) else error
         return _Round(outcomes, failure)
 
-    async def _file(self, channel: Channel, held: Held, file: Attachment) -> Outcome:
-        """What became of it. Raises Retryable when it may still come."""
-        if file.expires_at and file.expires_at.timestamp() <= self.now():
-            return self._given_up(channel, Poison("the provider keeps it no longer"))
-        lent = self._lender.lend(channel)
-        try:
-            return await brought(channel, lent, file, self._blobs, self._limits)
-        except Exception as error:
-            ours = await self._judged(channel, lent, error)
-            if isinstance(ours, Retryable) and self.now() < held.job.until:
-                self._again(channel, ours)
-                raise ours from error
-            return self._given_up(channel, ours)
-
-    def _again(self, channel: Channel, why: Retryable) -> None:
-        metrics.MEDIA.add(channel.id, "broken" if isinstance(why, Broken) else "later")
-        if isinstance(why, Broken):
-            _log.warning("a file arrived broken", channel_id=channel.id, reason=str(why))
-
-    def _given_up(self, channel: Channel, why: OnethreadError) -> Outcome:
-        _log.warning("a file could not be fetched", channel_id=channel.id, reason=str(why))
-        return Outcome("failed")
+    async def _count(self, channel: Channel, brought: Sequence[Outcome]) -> None:
+        for outcome in brought:
+            metrics.MEDIA.add(channel.id, outcome.status)
+        if any(outcome.status == "stored" for outcome in brought):
+            await self._access.arrived(channel.id)
 
     async def _tell(self, event: Event) -> None:
         _, draft = fitted(event, envelope.encode_value(event))
@@ -139,7 +128,7 @@ class Errands:
             async with asyncio.timeout(self._limits.seconds):
                 records = await connector.lookup(lent, about.locator)
         except Exception as error:  # noqa: BLE001 -- connectors raise anything; the table of `faults` decides
-            ours = await self._judged(channel, lent, error)
+            ours, _ = await self._bringing.judged(channel, lent, error)
             if isinstance(ours, Retryable) and self.now() < held.job.until:
                 metrics.LOOKUPS.add(channel.id, "later")
                 return await self._later(held, about, ours, [])
@@ -154,24 +143,14 @@ class Errands:
 
     # --- failures ---
 
-    async def _judged(self, channel: Channel, lent: Lent, error: Exception) -> OnethreadError:
-        ours = translated(error, self._lender.ingest.now())
-        if isinstance(ours, Bug):
-            metrics.BUGS.add(channel.id, "fetch")
-            _log.error("a download or look-up raised what it should not", channel_id=channel.id, exc_info=error)
-        if isinstance(ours, Unauthorised):
-            with suppress(Retryable):  # the token is dropped at the next failure then
-                await lent.drop_tokens()
-        if not isinstance(ours, Retryable | Poison):  # Misconfigured: a person may mend it before the time is up
-            return Retryable(str(ours), after=self._lender.pace.person)
-        return ours
-
-    async def _later(self, held: Held, about: Files | Lookup, failure: OnethreadError, ends: list[float]) -> float:
+    async def _later(self, held: Held, about: Files | Lookup, failure: Retryable, ends: list[float]) -> float:
         """The last try is at the very end of the time there is."""
         backoff = Backoff(self._lender.pace, self._lender.random)
         backoff.failures = held.job.tries
         due = min(self.now() + backoff.failed(failure), held.job.until, *ends)
-        await held.change(msgspec.structs.replace(held.job, due=due, about=about, tries=backoff.failures))
+        refused = held.job.refused + isinstance(failure, Barred)
+        job = msgspec.structs.replace(held.job, due=due, about=about, tries=backoff.failures, refused=refused)
+        await held.change(job)
         return due
 
 

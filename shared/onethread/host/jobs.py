@@ -34,13 +34,14 @@ class Lookup(msgspec.Struct, frozen=True, tag="lookup"):
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`due`, `until`: Unix seconds; after `until` it is given up. `tries`: those that failed so far."""
+    """`due`, `until`: Unix seconds; after `until` it is given up. `tries`: those that failed so far; `refused`: of these, for want of access."""
 
     channel: str
     due: float
     until: float
     about: Files | Lookup
     tries: int = 0
+    refused: int = 0
 
 
 _decode = msgspec.json.Decoder(Job).decode

@@ -76,8 +76,13 @@ async def brought(channel: Channel, host: Host, file: Attachment, blobs: Blobs, 
         return Outcome("stored", await blobs.put(coming), coming.size, _type(coming.head, file.media_type, told))
 
 
+def at_url(locator: str) -> bool:
+    """Whether everybody may fetch it, without help or access of a connector."""
+    return locator.startswith("https://")
+
+
 async def _media(channel: Channel, host: Host, locator: str) -> Media:
-    if locator.startswith("https://"):
+    if at_url(locator):
         return Media(locator)
     if not isinstance(channel.connector, Downloads):
         raise Poison(f"connector {channel.connector.name} cannot fetch files, and this one is at no https URL")

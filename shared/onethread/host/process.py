@@ -139,7 +139,7 @@ class Process:
         self.runs("polling", polling.run, polling.stop)
         self.runs("streams", stream.run, stream.stop)
         if len(self.channels):
-            self._fetches(lender)
+            self._fetches(lender, standing)
         self.runs("subscriptions", Subscriptions(lender, leases, standing, self.public_url).run, nothing)
         self.runs("listeners", Listeners(taps, self.state, self.channels, every=lender.pace.wakes).run, nothing)
         self._finishes += [
@@ -148,10 +148,10 @@ class Process:
             ("webhooks", webhook.stop),
         ]
 
-    def _fetches(self, lender: Lender) -> None:
+    def _fetches(self, lender: Lender, standing: Standing) -> None:
         """What messages only refer to: files, and what connectors look up."""
         given = self.settings.media
-        errands = Errands(lender, self.log, self.blobs, Limits(given.max_bytes, given.seconds))
+        errands = Errands(lender, self.log, self.blobs, Limits(given.max_bytes, given.seconds), standing)
         group = f"onethread.media.{self._name}"
         fetching = Fetching(
             lender, self.log, Jobs(self.state), errands, group=group, member=self.member, parallel=given.parallel

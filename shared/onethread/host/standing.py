@@ -22,6 +22,8 @@ ENTRANCE = "(webhook)"
 """The part that is the channel's webhook; pulls are named by their resource."""
 SUBSCRIPTION = "(subscription)"
 """The part that is its registration at the provider."""
+FILES = "(files)"
+"""The part that is fetching the files of its messages; it begins with the first trouble."""
 _PARTS = "channel_parts"
 _PAUSES = "channel_pauses"
 _WORST_FIRST: tuple[State, ...] = ("paused", "auth_required", "failing", "degraded", "starting", "healthy")
@@ -69,6 +71,25 @@ class Standing:
         except Retryable:
             # In the log all the same; written again as soon as the store answers.
             self._known[channel_id, part] = msgspec.structs.replace(new, reason=Reason(code="not written"))
+
+    async def settle(
+        self,
+        channel_id: str,
+        part: str,
+        state: State,
+        reason: Reason | None = None,
+        next_try_at: datetime | None = None,
+    ) -> None:
+        """`report`, of a part that many replicas speak of: compared with what is stored, not with our own last word.
+
+        That it is healthy is not said of a part that nothing is known of. Raises Retryable.
+        """
+        document = await self._store.get(_PARTS, f"{channel_id}/{part}")
+        if document is not None:
+            self._known[channel_id, part] = _decode(document.value)
+        elif state == "healthy":
+            return
+        await self.report(channel_id, part, state, reason, next_try_at)
 
     async def begin(self, channel_id: str, part: str) -> None:
         """A part that nothing is known of is starting. Raises Retryable."""
