@@ -3,16 +3,19 @@
 401, 403                                 Unauthorised: the token is dropped, three in a row are `auth_required`
 408, 425, 429, 5xx, network, time-outs   Retryable, with the provider's own wait
 other 4xx                                Refused: tried again, but the channel is `degraded`
+an answer that msgspec cannot read       Unreadable: works later, as after an outage that answers with a page
 ours                                     as they are
 anything else                            Bug: a mistake in a connector's code
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+import msgspec
 import websockets.exceptions
 
 from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Retryable, Unauthorised
@@ -32,6 +35,10 @@ class Refused(Retryable):
 
 class Bug(Retryable):
     """A connector raised what it should not have; tried again, since the next record may be another."""
+
+
+class Unreadable(Retryable):
+    """The provider answers what the connector cannot read: a page of maintenance, half a document, another shape."""
 
 
 class AddressRefused(Poison):
@@ -63,6 +70,8 @@ def _without_answer(error: BaseException) -> OnethreadError:
         return Retryable(f"{_host_of(error)} cannot be reached ({type(error).__name__})")
     if isinstance(error, websockets.exceptions.WebSocketException):
         return Retryable(f"the connection ended ({type(error).__name__})")
+    if isinstance(error, msgspec.MsgspecError | UnicodeError | json.JSONDecodeError):
+        return Unreadable(f"the provider's answer cannot be read ({type(error).__name__})")
     if isinstance(error, OSError | TimeoutError | EOFError):
         return Retryable(f"the connection failed ({type(error).__name__})")
     return Bug(f"the connector raised {type(error).__name__}; this is a mistake in its code")

@@ -27,6 +27,11 @@ from onethread.errors import Poison, Rejected
 from onethread.event import Claim, Event
 from onethread.identity import HOST_ONLY
 from onethread.registry import connectors
+from onethread.testing.ability_suite import (
+    test_a_check_over_a_provider_that_is_not_well_says_what_to_do,
+    test_a_deep_link_is_a_link_that_carries_its_token,
+    test_a_provider_that_is_not_well_is_told_as_that,
+)
 from onethread.testing.fixtures import (
     REFUSED,
     Case,
@@ -44,10 +49,13 @@ from onethread.testing.purity import pure
 __all__ = [
     "pytest_generate_tests",
     "test_a_changed_request_is_refused",
+    "test_a_check_over_a_provider_that_is_not_well_says_what_to_do",
     "test_a_damaged_record_is_refused_or_gives_sound_events",
     "test_a_damaged_request_is_unpacked_or_refused",
+    "test_a_deep_link_is_a_link_that_carries_its_token",
     "test_a_fixture_gives_its_recorded_output",
     "test_a_handshake_refuses_by_rejected_alone",
+    "test_a_provider_that_is_not_well_is_told_as_that",
     "test_a_record_gives_events_with_ids_of_their_own",
     "test_an_event_can_be_written_and_read",
     "test_every_recorded_output_has_its_input",

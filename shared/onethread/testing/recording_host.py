@@ -1,6 +1,7 @@
 """A host that remembers: for the tests of one connector, against a simulator or the provider. It knows no log and no store.
 
 It keeps what was emitted and normalises it as the real host would, with the same HTTP errors; there is no address guard.
+Given a `provider`, every connection goes there, whatever its URL says: what a connector does over one that is not well.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -37,10 +39,26 @@ class _Socket:
             raise Retryable("the WebSocket was closed") from error
 
 
+class _Diverted(httpx.AsyncHTTPTransport):
+    """To one server, over plain HTTP."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            verify=False, trust_env=False
+        )  # there is no TLS on the way to loopback, and its certificates take time to load
+        self._provider = httpx.URL(provider)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """See httpx."""
+        there = self._provider
+        request.url = request.url.copy_with(scheme=there.scheme, host=there.host, port=there.port)
+        return await super().handle_async_request(request)
+
+
 class RecordingHost:
     """`async with RecordingHost(connector) as host`. `records`, `events` and `cursors` are in the order of `emit`."""
 
-    def __init__(self, connector: Connector[Any], since: datetime | None = None) -> None:
+    def __init__(self, connector: Connector[Any], since: datetime | None = None, *, provider: str = "") -> None:
         self.since, self.hint = since, ""
         self.records: list[Raw] = []
         self.events: list[Event] = []
@@ -50,7 +68,9 @@ class RecordingHost:
         self._connector = connector
         self._tokens: dict[str, Token] = {}
         self._changed = asyncio.Condition()
-        self.http = httpx.AsyncClient(trust_env=False, event_hooks={"response": [_raise]})
+        self._provider = provider
+        transport = _Diverted(provider) if provider else None
+        self.http = httpx.AsyncClient(trust_env=False, event_hooks={"response": [_raise]}, transport=transport)
 
     @property
     def cursor(self) -> str | None:
@@ -67,6 +87,9 @@ class RecordingHost:
 
     @asynccontextmanager
     async def _websocket(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[WebSocket]:
+        if self._provider:
+            parts = urlsplit(url)
+            url = f"ws://{urlsplit(self._provider).netloc}{parts.path}?{parts.query}"
         async with connect(url, additional_headers=dict(headers), proxy=None, close_timeout=1.0) as connection:
             self.connected += 1
             await self._tell()

@@ -8,7 +8,7 @@ import websockets.exceptions
 
 from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Retryable, Unauthorised
 from onethread.host.backoff import Backoff, Pace
-from onethread.host.faults import Bug, Refused, of_status, translated
+from onethread.host.faults import Bug, Refused, Unreadable, of_status, translated
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 REQUEST = httpx.Request("GET", "https://api.example/botcanary/x?key=canary")
@@ -28,7 +28,8 @@ def status(code: int, **headers: str) -> httpx.HTTPStatusError:
         (httpx.TooManyRedirects("canary", request=REQUEST), Retryable), (httpx.UnsupportedProtocol("canary"), Bug),
         (httpx.InvalidURL("canary"), Bug), (OSError("canary"), Retryable), (TimeoutError(), Retryable),
         (EOFError(), Retryable), (websockets.exceptions.ConnectionClosedError(None, None), Retryable),
-        (KeyError("canary"), Bug), (msgspec.ValidationError("canary"), Bug), (Poison("ours"), Poison),
+        (KeyError("canary"), Bug), (ValueError("canary"), Bug), (msgspec.ValidationError("canary"), Unreadable),
+        (UnicodeDecodeError("ascii", b"canary", 0, 1, "canary"), Unreadable), (Poison("ours"), Poison),
         (Misconfigured("ours"), Misconfigured), (Rejected("ours"), Rejected),
     ],
 )  # fmt: skip
