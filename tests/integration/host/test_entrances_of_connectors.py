@@ -1,7 +1,6 @@
 """Every connector that has an entrance, behind the real one: what its fixtures record, damaged copies of it, and forgeries.
 
-Connectors are found as the service finds them, so that a new one is tested here as soon as it has request fixtures. The clock
-stands at the time of each fixture, and public keys are those recorded in it, since no test calls a provider.
+The clock stands at the time of each fixture, and public keys are those recorded in it, since no test calls a provider.
 """
 
 import random
@@ -16,58 +15,20 @@ import httpx
 import msgspec
 import pytest
 from hostkit import HOOK, Kit, channel
+from recorded_requests import ENTRANCES, REQUESTS, SEALED, asked, is_authentic, of, with_keys
 
-from onethread.connector import Connector, Host, Keys, Request, Webhook
-from onethread.errors import Rejected
+from onethread.connector import Connector, Host, Request
 from onethread.host.channel import Channel
 from onethread.host.webhook import WebhookApp
 from onethread.log.topics import DEAD_LETTERS, MESSAGES
-from onethread.registry import connectors
 from onethread.testing.connector_suite import waivers_in
-from onethread.testing.fixtures import Case, cases, folder_of
+from onethread.testing.fixtures import Case, folder_of
 from onethread.testing.mutations import DEEP, noise, replaced, truncations
 from onethread.testing.signing import signed_anew
-from onethread.testing.wechat_server import WeChatServer
-from onethread.testing.wecom_kf_server import WeComKfServer
-from onethread.testing.weixin_server import WeixinServer, xml
+from onethread.testing.weixin_server import xml
 
-PACKAGES = ("email_ingest", "im_ingest", "social_ingest")
-ENTRANCES = [found for found in connectors(PACKAGES).values() if issubclass(found, Webhook)]
-REQUESTS = [case for found in ENTRANCES for case in cases(found) if case.input().request is not None]
 MUTATIONS = 24
 """Of each fixture: these are for the way through the entrance; the contract's suite tries all of them on the connector."""
-
-
-def asked(case: Case) -> Request:
-    """The recorded request."""
-    given = case.input().request
-    assert given is not None
-    return given.request()
-
-
-def is_authentic(connector: Connector[Any], request: Request) -> bool:
-    """Whether the connector lets a request in."""
-    assert isinstance(connector, Webhook)
-    try:
-        connector.authenticate(request)
-    except Rejected:
-        return False
-    return True
-
-
-def with_keys(connector: Connector[Any], keys: dict[str, bytes]) -> Connector[Any]:
-    """The same connector, to which the provider publishes the recorded keys."""
-    if not isinstance(connector, Keys):
-        return connector
-
-    async def load_key(_self: object, _host: Host, name: str) -> bytes:
-        if name not in keys:
-            raise Rejected("nobody's key")
-        return keys[name]
-
-    kind = type(connector)
-    made: Connector[Any] = type(kind.__name__, (kind,), {"load_key": load_key})(connector.settings)
-    return made
 
 
 class Entrance:
@@ -109,14 +70,6 @@ async def entrance(kit: Kit, case: Case) -> AsyncIterator[Entrance]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://hooks.example") as client:
         yield Entrance(kit, client, wakes)
     await app.stop()
-
-
-def of(kind: type[Connector[Any]]) -> list[Case]:
-    """Its deliveries that are let in as they are recorded."""
-    found = [case for case in REQUESTS if case.connector is kind and asked(case).method == "POST"]
-    authentic = [case for case in found if is_authentic(case.instance(), asked(case))]
-    assert authentic, f"{kind.name} has an entrance, but no fixture of a request that is let in"
-    return authentic
 
 
 every_connector = pytest.mark.parametrize("kind", ENTRANCES, ids=lambda kind: kind.name)
@@ -174,13 +127,6 @@ async def test_a_damaged_delivery_signed_anew_is_no_error_of_ours(kit: Kit, kind
                 assert answer.status_code != 401 or not names, f"{case.name}, {label}: the signature is not ours"
                 taken += answer.is_success
     assert taken or kind.name in SEALED
-
-
-SEALED: dict[str, WeixinServer] = {
-    "wechat": WeChatServer(token="wechatToken0001"),
-    "wecom_kf": WeComKfServer(token="wecomToken0001"),
-}
-"""What is sealed as well as signed: their simulators do it."""
 
 
 @pytest.mark.parametrize("name", SEALED)
