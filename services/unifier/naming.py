@@ -9,8 +9,9 @@ The names of key documents are made here and nowhere else:
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from onethread.envelope import event_id
+from onethread.envelope import event_id, recording_id
 from onethread.event import (
+    CallRecording,
     Content,
     Event,
     Message,
@@ -57,6 +58,8 @@ def target_of(event: Event) -> str:
         return _message(event, fact.target)
     if isinstance(fact, Receipt) and fact.until_id:
         return _message(event, fact.until_id)
+    if recording := recording_id(event):
+        return scoped(event.tenant, recording)
     return receipts_of(event) if up_to_a_time(event) else ""
 
 
@@ -139,6 +142,8 @@ def named(event: Event, target: str, own: str) -> Iterator[Naming]:
 def known_as(event: Event, own: str) -> Iterator[Naming]:
     """Keys under which others may have named it before it came."""
     fact = event.fact
+    if isinstance(fact, CallRecording):
+        yield Naming("named", Matched(type="event", value="own id"), id_key(scoped(event.tenant, event.id)))
     if not isinstance(fact, Message):
         return
     for key in own_ids(event, fact):

@@ -60,7 +60,8 @@ def recording_id(event: Event) -> str:
     """The event id of the recording of whose file this one is the host's word; "" where it is none."""
     if not isinstance(event.fact, CallRecording) or not event.revision.startswith(FILES_REVISION):
         return ""
-    return event.revision.removeprefix(FILES_REVISION).partition(":")[0]
+    name = event.revision.removeprefix(FILES_REVISION).partition(":")[0]
+    return name if name.startswith("evt_") else ""
 
 
 def ordering_key(event: Event) -> bytes:

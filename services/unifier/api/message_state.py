@@ -9,6 +9,7 @@ from onethread.event import (
     FILES_REVISION,
     AnyFact,
     Attachment,
+    CallRecording,
     Content,
     Foreign,
     MessageDeleted,
@@ -22,6 +23,8 @@ from unifier.reading import milliseconds
 
 CONTENT = frozenset({"message", "message.edited", "message.completed"})
 """Kinds that hold a whole message."""
+_WITH_FILES = CONTENT | {"call.recording"}
+"""Kinds that hold files, which the host completes by an entry of its own."""
 
 
 class MessageState(NamedTuple):
@@ -56,6 +59,8 @@ class MessageState(NamedTuple):
 
     def with_files(self, fact: AnyFact | Foreign) -> AnyFact | Foreign:
         """The fact with its files as they are now."""
+        if self.files and isinstance(fact, CallRecording):
+            return msgspec.structs.replace(fact, attachment=self.file(fact.attachment))
         if not self.files or not isinstance(fact, Content):
             return fact
         return msgspec.structs.replace(fact, attachments=tuple(self.file(each) for each in fact.attachments))
@@ -91,8 +96,8 @@ def folded(about: Iterable[Entry]) -> MessageState:
 
 
 def about_itself(entry: Entry) -> str:
-    """The message that an entry is, or whose text it brings; its state decides what may be shown of it."""
-    return entry.target if entry.kind in CONTENT and entry.target else entry.id
+    """The message (or recording) that an entry is, or whose text it brings; its state decides what may be shown of it."""
+    return entry.target if entry.kind in _WITH_FILES and entry.target else entry.id
 
 
 def receipts_about(entry: Entry) -> str:
@@ -110,7 +115,8 @@ def reaches(receipt: Entry, at: int) -> bool:
 
 def _brings_files(entry: Entry) -> bool:
     """The host's own word on the files: its text is a copy, and older than any other."""
-    return entry.kind == "message.completed" and bool(entry.event and entry.event.revision.startswith(FILES_REVISION))
+    host = entry.event is not None and entry.event.revision.startswith(FILES_REVISION)
+    return host and entry.kind in ("message.completed", "call.recording")
 
 
 def _files(brought: list[Entry]) -> dict[str, Attachment]:
@@ -118,11 +124,17 @@ def _files(brought: list[Entry]) -> dict[str, Attachment]:
     found: dict[str, Attachment] = {}
     for entry in brought:
         fact = entry.event.fact if entry.event else None
-        for file in fact.attachments if isinstance(fact, Content) else ():
+        for file in _held(fact):
             old = found.get(_name(file))
             if file.status != "pending" and _name(file) and (old is None or old.status != "stored"):
                 found[_name(file)] = file
     return found
+
+
+def _held(fact: object) -> tuple[Attachment, ...]:
+    if isinstance(fact, CallRecording):
+        return (fact.attachment,)
+    return fact.attachments if isinstance(fact, Content) else ()
 
 
 def _name(file: Attachment) -> str:

@@ -9,8 +9,10 @@ from desk.said import Company, photo
 from desk.site import READS, Site
 
 from onethread.event import FILES_REVISION, Attachment, CallRecording, MessageCompleted
+from onethread.host.completing import completion
 from onethread.host.media import Outcome
 from unifier.api.routes.attachments import CHUNK
+from unifier.reading import milliseconds, moment
 
 BYTES = bytes(range(256)) * 40
 SHA = hashlib.sha256(BYTES).hexdigest()
@@ -136,6 +138,33 @@ async def test_the_recording_of_a_call_is_an_attachment(site: Site, acme: Compan
     await site.tell(call)
     async with await site.desk() as desk:
         answer = await desk.get(await _path(site, call.id))
+    assert (answer.status_code, answer.content) == (200, BYTES)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first", "last"])
+async def test_a_recording_that_came_later_is_the_same_recording(
+    site: Site, acme: Company, order: tuple[int, int]
+) -> None:
+    sha = await site.blobs.put(BYTES)
+    sound = Attachment(kind="audio", locator="sound-1")
+    pending = acme.event(
+        "whatsapp", "rec1", CallRecording(call="call-1", attachment=sound), 0, revision="completed", sender=acme.mia_on_whatsapp()
+    )  # fmt: skip
+    far = moment(milliseconds(pending.received_at) + 30 * 86_400_000) if pending.received_at else None
+    assert far is not None
+    come = completion(pending, {"0": Outcome("stored", sha, len(BYTES), "audio/mpeg")}, far)
+    for which in order:
+        await site.tell((pending, come)[which])
+    path = await _path(site, pending.id)
+    async with await site.desk() as desk:
+        shown, told = [(await desk.get(f"/v1/entries/{one.id}")).json() for one in (pending, come)]
+        answer = await desk.get(path)
+    assert (shown["fact"]["attachment"]["status"], shown["fact"]["attachment"]["media_type"]) == (
+        "stored",
+        "audio/mpeg",
+    )
+    assert (shown["target"], told["target"]) == (None, pending.id)
+    assert shown["conversation_id"] == told["conversation_id"]
     assert (answer.status_code, answer.content) == (200, BYTES)
 
 
