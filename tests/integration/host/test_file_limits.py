@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 
 import hostkit
 import pytest
@@ -117,6 +118,17 @@ async def test_a_redirect_takes_no_credentials_along(kit: hostkit.Kit, provider:
 async def test_a_redirect_to_a_private_address_is_refused(kit: hostkit.Kit, provider: Provider, target: str) -> None:
     provider.answers["here"] = [RedirectResponse(target)]
     async with fetching(kit, provider) as tell:
+        await tell(id="m1", files=["here"])
+        assert await ended(kit) == ["failed"]
+    assert provider.seen == [("here", "Bearer s3cret")]
+
+
+@pytest.mark.parametrize("name", ["127.2", "0x0a000007", "2852039166"])  # 127.0.0.2, 10.0.0.7, 169.254.169.254
+async def test_a_redirect_to_a_name_of_a_private_address_is_refused(
+    kit: hostkit.Kit, provider: Provider, name: str
+) -> None:
+    provider.answers["here"] = [RedirectResponse(f"http://{name}/secrets")]
+    async with fetching(kit, provider, allow_networks=(ip_network("127.0.0.1/32"),)) as tell:
         await tell(id="m1", files=["here"])
         assert await ended(kit) == ["failed"]
     assert provider.seen == [("here", "Bearer s3cret")]
