@@ -1,7 +1,7 @@
 """The providers' public keys that `authenticate` needs: fetched by the connector, kept for a day. It knows no algorithm.
 
-Whoever calls the entrance names the key, so what nobody holds is remembered too: a flood of made-up names costs the provider
-one request a name and half minute, and us no more memory than `_MOST`.
+Whoever calls the entrance names the key, so names that nobody holds are remembered too, apart from the keys; and only so many of
+them are asked for in a while. Deliveries whose key is here wait for nobody.
 """
 
 import asyncio
@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from onethread.connector import Host, Keys, Rejected, Request
+from onethread.connector import Host, Keys, Rejected, Request, Retryable
 from onethread.host.channel import Channel
 
 _KEPT = timedelta(hours=24)
 _REFUSED_FOR = timedelta(seconds=30)
-_MOST = 1000
+_STRANGE = 20
+"""Names that nobody holds, asked for within `_REFUSED_FOR`, a channel."""
+_NOBODYS = "signed with a key that the provider does not publish"
 
 
 class KeyCache:
@@ -23,29 +25,48 @@ class KeyCache:
 
     def __init__(self, lend: Callable[[Channel], Host], now: Callable[[], datetime]) -> None:
         self._lend, self._now = lend, now
-        self._keys: dict[tuple[str, str], tuple[bytes | None, datetime]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._rings: dict[str, _Ring] = {}
 
     async def with_keys(self, channel: Channel, request: Request, names: tuple[str, ...]) -> Request:
-        """The request with the keys named. Raises Rejected for a key that is nobody's, and what `load_key` raises."""
-        keys = {name: await self._key(channel, name) for name in names}
+        """The request with the keys named. Raises Rejected for a key that is nobody's, and what `load_key` raises.
+
+        Raises Retryable for a name that is new while too many others were nobody's: it may be the provider's newest.
+        """
+        ring = self._rings.setdefault(channel.id, _Ring())
+        keys = {name: ring.key(name, self._now()) or await self._fetched(channel, ring, name) for name in names}
         return msgspec.structs.replace(request, keys=keys) if keys else request
 
-    async def _key(self, channel: Channel, name: str) -> bytes:
-        async with self._locks.setdefault(channel.id, asyncio.Lock()):  # one fetch for many deliveries
-            key, until = self._keys.get((channel.id, name), (None, self._now()))
-            if until <= self._now():
-                key, until = await self._loaded(channel, name)
-                while len(self._keys) >= _MOST:
-                    self._keys.pop(next(iter(self._keys)))
-                self._keys[channel.id, name] = (key, until)
-        if key is None:
-            raise Rejected("signed with a key that the provider does not publish")
-        return key
-
-    async def _loaded(self, channel: Channel, name: str) -> tuple[bytes | None, datetime]:
+    async def _fetched(self, channel: Channel, ring: "_Ring", name: str) -> bytes:
         assert isinstance(channel.connector, Keys)
-        try:
-            return await channel.connector.load_key(self._lend(channel), name), self._now() + _KEPT
-        except Rejected:
-            return None, self._now() + _REFUSED_FOR
+        async with ring.lock:  # one fetch for many deliveries
+            known = ring.key(name, self._now())
+            if known is not None:
+                return known
+            if ring.is_refused(name, self._now()):
+                raise Rejected(_NOBODYS)
+            if len(ring.refused) >= _STRANGE:
+                raise Retryable("many requests name keys that the provider does not publish", after=30.0)
+            try:
+                key = await channel.connector.load_key(self._lend(channel), name)
+            except Rejected as error:
+                ring.refused[name] = self._now() + _REFUSED_FOR
+                raise Rejected(_NOBODYS) from error
+            ring.keys[name] = (key, self._now() + _KEPT)
+            return key
+
+
+class _Ring:
+    """One channel's keys, and the names that nobody holds; each until a time."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, tuple[bytes, datetime]] = {}
+        self.refused: dict[str, datetime] = {}
+        self.lock = asyncio.Lock()
+
+    def key(self, name: str, now: datetime) -> bytes | None:
+        key, until = self.keys.get(name, (None, now))
+        return key if until > now else None
+
+    def is_refused(self, name: str, now: datetime) -> bool:
+        self.refused = {each: until for each, until in self.refused.items() if until > now}
+        return name in self.refused

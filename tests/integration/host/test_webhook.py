@@ -404,6 +404,22 @@ async def test_a_fetched_key_is_kept_and_a_made_up_one_is_asked_for_once(entranc
     assert Fetched.fetches[-1] == "good"
 
 
+async def test_made_up_keys_cost_the_provider_few_questions_and_shut_nobody_out(entrance: Entrance) -> None:
+    path = f"/hooks/chn_keys/{HOOK}"
+
+    async def told(given: str) -> int:
+        return (await entrance.post(body(item()), {"x-acme-signature": given}, path)).status_code
+
+    assert await told("good sesame") == 200
+    assert [await told(f"made-up-{number} x") for number in range(30)] == [401] * 20 + [503] * 10
+    assert Fetched.fetches == ["good", *(f"made-up-{number}" for number in range(20))]
+    assert await told("good sesame") == 200
+    assert await told("made-up-3 x") == 401
+    entrance.kit.clock.advance(minutes=1)
+    assert await told("made-up-29 x") == 401
+    assert Fetched.fetches[-1] == "made-up-29"
+
+
 async def test_a_request_without_what_names_the_key_is_401(entrance: Entrance) -> None:
     assert (await entrance.post(body(item()), {}, f"/hooks/chn_keys/{HOOK}")).status_code == 401
 
