@@ -59,6 +59,7 @@ from onethread.connector import Checks, Connector, Host, Page, Polling, Raw, Ste
 from onethread.event import Event, Unknown
 """,
     "stream": """from collections.abc import Iterable
+from urllib.parse import urlencode
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -109,10 +110,10 @@ class Answer(msgspec.Struct):
 ''',
     "stream": '''
 class Frame(msgspec.Struct):
-    """What the stream sends: a record, left undecoded, and where to go on after it."""
+    """What the stream sends: a record, left undecoded, and where to go on after it. The first frame has no record."""
 
-    item: msgspec.Raw
     cursor: str
+    item: msgspec.Raw = msgspec.Raw()
 
 ''',
     "mounted": "",
@@ -144,12 +145,14 @@ METHODS = {
         return msgspec.json.decode(response.content, type=Answer)
 """,
     "stream": """    async def session(self, host: Host, resource: str, cursor: str | None) -> None:  # noqa: ARG002 -- one stream
+        begin = host.since or host.now()  # at the first start: an old message must not come as a new one
+        asked = {"since": begin.isoformat()} if cursor is None else {"after": cursor}
         headers = {"authorization": f"Bearer {self.settings.token.get_secret_value()}"}
-        address = f"{self.settings.stream_url}?after={cursor or ''}"
-        async with host.websocket(address, headers) as socket:
+        async with host.websocket(f"{self.settings.stream_url}?{urlencode(asked)}", headers) as socket:
             while True:
                 frame = msgspec.json.decode(await socket.receive(), type=Frame)
-                await host.emit([Raw(bytes(frame.item))], frame.cursor)
+                item = bytes(frame.item)
+                await host.emit([Raw(item)] if item else [], frame.cursor)  # then it is durable: acknowledge
 """,
     "mounted": """    def asgi(self, host: Host) -> Any:
         async def take(request: Request) -> Response:
