@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from unifier.api import schemas
@@ -37,12 +38,12 @@ _SHARED = {"shared_reference": "They share a Message-ID", "thread": "The channel
 class Why(NamedTuple):
     """What was looked up. `strands`: those of the conversation, eldest first; `links`: all that touch them.
 
-    `people`: the identities that evidence needs; `pairs`: links between identities, by their ends; `roots`: strand → root.
+    `people`: the identities of the customers that evidence needs; `pairs`: the links between those; `roots`: strand → root.
     """
 
     links: tuple[Link, ...] = ()
     people: Mapping[str, Identity] = {}
-    pairs: Mapping[frozenset[str], Link] = {}
+    pairs: tuple[Link, ...] = ()
     roots: Mapping[str, str] = {}
 
 
@@ -88,22 +89,26 @@ def path(strand: str, why: Why) -> list[Link]:
     """The links from a strand to the conversation's eldest, shortest way; those that count now."""
     together = same_customer({one: person.customer for one, person in why.people.items()})
     root = why.roots.get(strand, strand)
+    inside = [link for link in why.links if all(why.roots.get(end) == root for end in link.ends)]
+    return _way(strand, root, [link for link in inside if link.kind == "strand" and counts(link, together)])
+
+
+def _way(start: str, goal: str, links: Iterable[Link]) -> list[Link]:
+    """The shortest chain of links between two ends; empty if there is none."""
     beside: dict[str, list[Link]] = {}
-    for link in sorted(why.links, key=lambda link: link.id):
-        inside = all(why.roots.get(end) == root for end in link.ends)
-        if link.kind == "strand" and inside and counts(link, together):
-            for end in link.ends:
-                beside.setdefault(end, []).append(link)
-    ways: dict[str, list[Link]] = {strand: []}
-    waiting = deque([strand])
-    while waiting and root not in ways:
+    for link in sorted(links, key=lambda link: link.id):
+        for end in link.ends:
+            beside.setdefault(end, []).append(link)
+    ways: dict[str, list[Link]] = {start: []}
+    waiting = deque([start])
+    while waiting and goal not in ways:
         here = waiting.popleft()
         for link in beside.get(here, ()):
             there = link.ends[1] if link.ends[0] == here else link.ends[0]
             if there not in ways:
                 ways[there] = [*ways[here], link]
                 waiting.append(there)
-    return ways.get(root, [])
+    return ways.get(goal, [])
 
 
 def _joined_by(link: Link, why: Why) -> schemas.JoinedBy:
@@ -134,16 +139,21 @@ def _because(evidence: Evidence, why: Why) -> str:
 
 
 def _one_customer(needs: Iterable[str], why: Why) -> str:
+    """Which two addresses, and how: what joins them, or each of those that join them by way of others."""
     one, other = sorted(needs)
-    types = [why.people[who].type if who in why.people else "address" for who in (one, other)]
-    link = why.pairs.get(frozenset((one, other)))
-    if link and link.state == "together":
-        how = "a person says so"
-    else:
-        how = (
-            ", ".join(sorted({_EVIDENCE.get(one.rule, one.rule) for one in link.evidence if one.counts}))
-            if link
-            else ""
-        )
-    names = " and ".join(sorted(name.replace("_", " ") for name in types))
-    return f"{names} are one customer" + (f" ({how})" if how else "")
+    way = _way(one, other, [link for link in why.pairs if counts(link, lambda *_: True)])
+    between = [end for link, beyond in pairwise(way) for end in link.ends if end in beyond.ends]
+    names = " and ".join(sorted(_name(who, why) for who in (one, other)))
+    how = "; ".join(_how(link) for link in way)
+    by_way = f", by way of {', '.join(_name(who, why) for who in between)}" if between else ""
+    return f"{names} are one customer{by_way}" + (f" ({how})" if how else "")
+
+
+def _name(identity: str, why: Why) -> str:
+    return why.people[identity].type.replace("_", " ") if identity in why.people else "address"
+
+
+def _how(link: Link) -> str:
+    if link.state == "together":
+        return "a person says so"
+    return ", ".join(sorted({_EVIDENCE.get(one.rule, one.rule) for one in link.evidence if one.counts}))

@@ -5,7 +5,7 @@ of them: then it looks again.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from unifier.api.message_state import CONTENT, about_itself, receipts_about
 from unifier.api.placements import Why
 from unifier.api.problems import not_found
 from unifier.folding import fold
-from unifier.model import Entry, Head, Identity, Link, tenant_of
+from unifier.model import Entry, Head, Identity, tenant_of
 from unifier.reading import identity_of
 from unifier.store.port import ConversationStore
 
@@ -159,8 +159,11 @@ class Reader:
         if unknown:
             roots_of |= {head.id: head.root for head in (await self._store.heads(unknown)).values()}
         needed = {who for link in links for evidence in link.evidence for who in evidence.needs}
-        pairs = await self._store.links_at(needed) if needed else []
-        return Why(tuple(links), await self.people(needed), _by_ends(pairs), roots_of)
+        people = await self.people(needed)
+        known = await self._store.customers({one.customer for one in people.values()}) if people else {}
+        people |= {one.id: one for group in known.values() for one in group}
+        pairs = await self._store.links_at(people) if people else []
+        return Why(tuple(links), people, tuple(link for link in pairs if link.kind == "identity"), roots_of)
 
     async def file(self, tenant: str, given: str) -> tuple[Entry, Attachment]:
         """An attachment, and the entry that holds it. Raises `not-found`."""
@@ -171,10 +174,6 @@ class Reader:
         if entry is None or index is None:
             raise not_found()
         return entry, held[index]
-
-
-def _by_ends(links: Iterable[Link]) -> Mapping[frozenset[str], Link]:
-    return {frozenset(link.ends): link for link in links if link.kind == "identity"}
 
 
 def _people_in(entry: Entry) -> Iterable[str]:

@@ -6,7 +6,7 @@ from onethread.event import By
 from unifier.api.ids import founder, inside, parsed_time, shown
 from unifier.api.placements import Why, path, placement
 from unifier.api.views import conversation, waiting_since
-from unifier.model import Entry, Evidence, Head, Identity, Link, LinkState, Participant, Placement
+from unifier.model import Entry, Evidence, Head, Identity, Link, LinkKind, LinkState, Participant, Placement
 
 
 def _head(name: str, **fields: int) -> Head:
@@ -66,11 +66,11 @@ def test_the_version_changes_with_customer_and_strands() -> None:
 # --- placements ----------------------------------------------------------------------------------------------------
 
 
-def _link(one: str, other: str, *evidence: Evidence, state: LinkState = "auto") -> Link:
+def _link(one: str, other: str, *evidence: Evidence, state: LinkState = "auto", kind: LinkKind = "strand") -> Link:
     low, high = sorted((f"acme/{one}", f"acme/{other}"))
     return Link(
         id=f"acme/lnk_{one}{other}",
-        kind="strand",
+        kind=kind,
         ends=(low, high),
         state=state,
         evidence=evidence,
@@ -112,6 +112,22 @@ def test_a_link_that_needs_a_customer_counts_while_they_are_one() -> None:
     (joined,) = placement(line, Why(links=links, roots=ROOTS, people=people)).joined_by
     assert joined.reason == "They share a Message-ID; email and phone are one customer."
     assert placement(line, Why(links=links, roots=ROOTS)).joined_by == []
+
+
+def test_one_customer_by_way_of_others_is_explained_by_each_step() -> None:
+    people = {
+        f"acme/idn_{n}": Identity(id=f"acme/idn_{n}", type=kind, scope="", value="", since=0, customer="acme/idn_a")
+        for n, kind in (("a", "email"), ("b", "phone"), ("c", "telegram_user"))
+    }
+    nonce, card = Evidence(rule="link_nonce"), Evidence(rule="own_contact")
+    refused = _link("idn_a", "idn_b", card, state="apart", kind="identity")
+    pairs = (refused, _link("idn_a", "idn_c", nonce, kind="identity"), _link("idn_c", "idn_b", card, kind="identity"))
+    links = (_link("cnv_2", "cnv_1", Evidence(rule="idle_window", needs=("acme/idn_a", "acme/idn_b"))),)
+    line = Entry(id="acme/evt_1", strand="acme/cnv_2", seq=1, kind="message", at=1)
+    (joined,) = placement(line, Why(links=links, roots=ROOTS, people=people, pairs=pairs)).joined_by
+    assert joined.reason.endswith(
+        "; email and phone are one customer, by way of telegram user (our signed link came back; own contact card)."
+    )
 
 
 # --- ids and times -------------------------------------------------------------------------------------------------
