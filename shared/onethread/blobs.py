@@ -1,7 +1,8 @@
 """Bytes by their content hash, in a folder, a bucket or memory. It knows no message and nothing of who may read what.
 
 The key is the hash, so the same bytes are stored once, and a reference says whether what came back is what was meant. In a folder
-a blob is written under another name, synced, and renamed: whatever happens meanwhile, no name of a blob has half of one.
+a blob is written under another name and renamed, so that a killed process leaves no half of one. What a power cut left shorter than it is
+was never acknowledged, and is written again.
 """
 
 import asyncio
@@ -73,8 +74,9 @@ class Blobs:
     async def put(self, data: bytes | Arriving) -> str:
         """Store the bytes and return their SHA-256 (hex); what is there already is not written again."""
         sha256 = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else await data.whole()
+        size = len(data) if isinstance(data, bytes) else data.size
         try:
-            if not await self._present(sha256):
+            if await self._size(sha256) != size:
                 await self._store_new(_key(sha256), data)
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
@@ -106,16 +108,17 @@ class Blobs:
     async def size(self, sha256: str) -> int:
         """How many bytes there are. Raises Poison for a hash nobody stored."""
         try:
-            return int((await obstore.head_async(self._store, _key(sha256)))["size"])
-        except FileNotFoundError as error:
-            raise self._missing(sha256) from error
+            found = await self._size(sha256)
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
+        if found is None:
+            raise self._missing(sha256)
+        return found
 
     async def answers(self) -> None:
         """Returns when the store answers."""
         try:
-            await self._present("0" * 64)
+            await self._size("0" * 64)
         except (theirs.BaseError, OSError) as error:
             raise self._translated(error) from error
 
@@ -135,9 +138,8 @@ class Blobs:
             coming = data if isinstance(data, Arriving) else own
             if isinstance(data, bytes):
                 own.straight(data)
-            path = coming.on_disk()
             final.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(final)
+            coming.become(final)
         self._sync(final)
 
     def _sync(self, path: Path) -> None:
@@ -149,11 +151,10 @@ class Blobs:
             _fsync(folder.parent)
             self._lasting.add(folder)
 
-    async def _present(self, sha256: str) -> bool:
+    async def _size(self, sha256: str) -> int | None:
         with suppress(FileNotFoundError):
-            await obstore.head_async(self._store, _key(sha256))
-            return True
-        return False
+            return int((await obstore.head_async(self._store, _key(sha256)))["size"])
+        return None
 
     def _missing(self, sha256: str) -> Poison:
         return Poison(f"blobs.url: {self._shown} holds no blob {sha256[:12]}…; restore the store it was written to")

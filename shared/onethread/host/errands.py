@@ -95,10 +95,10 @@ class Errands:
     async def _round(self, channel: Channel, held: Held, about: Files, files: dict[str, Attachment]) -> _Round:
         outcomes: dict[str, Outcome] = dict(about.outcomes)
         failure: Retryable | None = None
-        for number, file in files.items():
-            if number in outcomes:
-                continue
-            await held.change(msgspec.structs.replace(held.job, due=self.now() + self.lease))
+        left = {number: file for number, file in files.items() if number not in outcomes}
+        for turn, (number, file) in enumerate(left.items()):
+            if turn:  # the lease under which the job was taken is for one file
+                await held.change(msgspec.structs.replace(held.job, due=self.now() + self.lease))
             try:
                 outcomes[number] = await self._bringing.file(channel, file, held.job.until)
             except Retryable as error:

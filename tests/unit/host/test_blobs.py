@@ -41,6 +41,14 @@ async def test_what_is_there_is_not_written_again(tmp_path: Path) -> None:
     assert (file.stat().st_mtime_ns, file.stat().st_ino) == before
 
 
+async def test_what_a_power_cut_left_empty_is_written_again(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path.as_uri())
+    sha256 = await blobs.put(b"hello")
+    (tmp_path / sha256[:2] / sha256[2:4] / sha256).write_bytes(b"")
+    await blobs.put(b"hello")
+    assert await blobs.get(sha256) == b"hello"
+
+
 async def test_what_nobody_stored_is_poison(blobs: Blobs) -> None:
     for span in ((0, None), (0, 1), (1, None)):
         with pytest.raises(Poison, match=r"blobs\.url"):
