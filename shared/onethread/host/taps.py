@@ -6,11 +6,12 @@ A delivery pays a look into a dict while nobody listens. `onethread.host.listene
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from onethread.connector import Answer, Request
+from onethread.connector import Answer, Rejected, Request
 from onethread.host.channel import Channel
+from onethread.host.faults import Bug, translated
 from onethread.host.showing import Seen, Showing, fitted
 from onethread.logs import get_logger
 
@@ -49,7 +50,8 @@ class _Watched(Glimpse):
         self._taps, self._tap = taps, tap
         self._request: Request | None = None
         self._seen: tuple[Seen, ...] | None = None
-        self._signature, self._why = "not looked at", ""
+        self._signature = "not looked at"
+        self._error: Exception | None = None
 
     def asked(self, request: Request) -> None:
         self._request = request
@@ -60,10 +62,7 @@ class _Watched(Glimpse):
         self._signature = "right"
 
     def refused(self, error: Exception) -> None:
-        cause = error.__cause__
-        self._why = f"{error} ({type(cause).__name__}: {cause})" if cause else f"{error}"
-        if self._signature == "not looked at":
-            self._signature, self._why = f"wrong: {self._tap.showing.masked(self._why)}", ""
+        self._error = error
 
     def saw(self, seen: Iterable[Seen]) -> None:
         self._seen = tuple(seen)
@@ -76,11 +75,22 @@ class _Watched(Glimpse):
         show, request = self._tap.showing, self._request
         said: dict[str, Any] = {"request": show.request(request)} if request else {}
         said |= {"signature": self._signature, "answer": answer.status if answer else "none: the caller had gone"}
-        if self._why:
-            said["refused"] = show.masked(self._why)
+        if isinstance(self._error, Rejected) and self._signature == "not looked at":
+            said["signature"] = f"wrong: {show.masked(_why(self._error))}"
+        elif self._error is not None:
+            said["refused"] = show.masked(_why(self._error))
         elif self._seen is None and answer and answer.status < 400:
             said["handshake"] = show.body(answer.body)
         return {**said, "events": show.made(self._seen or ())}
+
+
+def _why(error: Exception) -> str:
+    """The host's sentence; of a mistake in a connector's code, also what it raised. An address may hold a token: none is shown."""
+    ours = translated(error, datetime.now(UTC))
+    mistake = error.__cause__ if isinstance(ours, Rejected) else error
+    if mistake is None or not isinstance(translated(mistake, datetime.now(UTC)), Bug):
+        return str(ours)
+    return f"{ours} ({type(mistake).__name__}: {mistake})"
 
 
 class _Tap(NamedTuple):

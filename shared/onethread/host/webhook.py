@@ -121,16 +121,18 @@ class WebhookApp:
     async def _answered(
         self, channel: Channel, rest: str, scope: Scope, receive: Receive, started: float, glimpse: Glimpse
     ) -> tuple[Answer, dict[str, str]]:
-        arrived = self._request(scope, rest, b"")
-        glimpse.asked(arrived)
         if scope["method"] == "GET":
-            answer = self._handshake(channel, arrived, glimpse)
+            asked = self._request(scope, rest, b"")
+            glimpse.asked(asked)
+            answer = self._handshake(channel, asked, glimpse)
             return (answer, {}) if answer else (problem(405), {"allow": "POST"})
         if scope["method"] != "POST":
             return problem(405), {"allow": "POST"}
         with self._deliveries.admission() as place:
             if place is None:
                 return await self._full(scope, receive)
+            arrived = self._request(scope, rest, b"")
+            glimpse.asked(arrived)
             body = await body_of(scope, receive, self._body_limit, self._read_seconds, place.take)
             if isinstance(body, int):
                 return await self._full(scope, receive) if body == 503 else (problem(body), {"connection": "close"})

@@ -9,10 +9,11 @@ from typing import Any
 import hostkit
 import httpx
 import pytest
+from acme_ingest.connectors.acme.connector import Acme
 from hostkit import HOOK, SECRET, Kit, Replica, body, channel, item, signature, until
 
 from all_in_one.tapping import Tap
-from onethread.connector import Host, Raw
+from onethread.connector import Host, Keys, Raw, Request
 from onethread.errors import Conflict, Retryable
 from onethread.host.channel import Channel
 from onethread.host.listeners import SIGHTINGS, SLOTS, TAPS, Listeners
@@ -195,6 +196,45 @@ async def test_who_listens_is_told_that_nothing_is_stored(site: Site) -> None:
     await until(lambda: len(site.seen) == 1)
     assert (site.seen[0]["signature"], site.seen[0]["answer"]) == ("right", 503)
     assert "the log is away" in site.seen[0]["refused"]
+
+
+class Breaks(Acme):
+    """Its code has a mistake, which anybody's request brings out."""
+
+    def authenticate(self, request: Request) -> None:
+        raise KeyError(f"x-acme-{SECRET}")
+
+
+class Fetches(Acme, Keys):
+    """Its keys cannot be had, at an address that holds a token."""
+
+    def key_names(self, request: Request) -> tuple[str, ...]:
+        return ("key",)
+
+    async def load_key(self, host: Host, name: str) -> bytes:
+        asked = httpx.Request("GET", "https://api.example.com/keys?token=of-another-kind")
+        raise httpx.HTTPStatusError(str(asked.url), request=asked, response=httpx.Response(500, request=asked))
+
+
+@pytest.mark.parametrize(
+    ("connector", "answer", "signature", "refused"),
+    [
+        (Breaks, 401, "wrong: authenticate failed (KeyError: 'x-acme-***')", None),
+        (Fetches, 503, "not looked at", "api.example.com answers 500"),
+    ],
+)
+async def test_a_mistake_is_told_from_a_provider_that_is_away(
+    site: Site, connector: type[Acme], answer: int, signature: str, refused: str | None
+) -> None:
+    site.kit.channels.remove("chn_acme")
+    site.kit.channels.add(channel(connector(hostkit.acme().settings)))
+    site.serves()
+    await site.listens()
+    await site.looked_at()
+    assert await site.post(body(item("m1"))) == answer
+    await until(lambda: site.seen)
+    assert (site.seen[0]["signature"], site.seen[0].get("refused")) == (signature, refused)
+    assert site.seen[0]["answer"] == answer
 
 
 async def test_a_store_that_is_away_keeps_nobody_from_delivering(site: Site) -> None:

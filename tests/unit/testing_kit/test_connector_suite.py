@@ -326,8 +326,13 @@ def test_recording_a_package_off_the_path_says_which_path(tmp_path: Path) -> Non
 def test_recording_writes_only_what_changed(acme: Callable[..., type[Any]]) -> None:
     case = case_of(acme(), "record")
     assert not record(case)
-    case.output.write_text("[]")
-    assert record(case)
+    case.output.write_text(json.dumps(json.loads(case.output.read_bytes())))
+    assert record(case) == "laid out anew"
+    for before in ("[]", "no JSON"):
+        case.output.write_text(before)
+        assert record(case) == "changed"
+    case.output.unlink()
+    assert record(case) == "new"
     suite.test_a_fixture_gives_its_recorded_output(case)
 
 
