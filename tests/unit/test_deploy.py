@@ -60,7 +60,7 @@ def test_the_manifests_have_no_problem(which: str) -> None:
         ("base/pod.yaml", "runAsNonRoot: true", "runAsNonRoot: false", "runAsNonRoot"),
         ("base/pod.yaml", "type: RuntimeDefault", "type: Unconfined", "seccompProfile"),
         ("base/pod.yaml", "enableServiceLinks: false", "enableServiceLinks: true", "enableServiceLinks"),
-        ("base/pod.yaml", "emptyDir:\n            sizeLimit: 256Mi", "hostPath: {path: /tmp}", "hostPath is not"),
+        ("base/pod.yaml", "emptyDir:\n            sizeLimit: 1280Mi", "hostPath: {path: /tmp}", "hostPath is not"),
         ("base/email-ingest.yaml", "run, email_ingest]", "run, mail_ingest]", "'mail_ingest' is not one of"),
         ("base/setup.yaml", "indexes apply", "indices apply", "No such command 'indices'"),
         ("base/setup.yaml", "onethread --config", "curl --config", "calls something else"),
