@@ -104,7 +104,7 @@ def _person(party: Party, line: Entry, scene: Scene, *, ours: bool) -> schemas.P
         identity_id=plain(identity) if identity else None,
         customer_id=customer_id(known.customer) if known and not (ours or party.is_us) else None,
         address=claim.value if claim else None,
-        name=party.name or party.username or None,
+        name=party.name or (known.profile.name if known else "") or party.username or None,
         kind=party.kind,
         strength=strength(claim.evidence).name.lower() if claim else None,
     )

@@ -20,6 +20,9 @@ _RULES = {
     "person": "A person put it here.",
     "joined": "Written by us when the conversations became one.",
 }
+_OPENED_AND_JOINED = (
+    "By itself it belongs to nothing before it: it opened a conversation, which is part of this one now."
+)
 _EVIDENCE = {
     "provider": "the channel's own ids",
     "network_phone": "the phone number the network vouches for",
@@ -54,10 +57,10 @@ def moved(value: Moved | None) -> schemas.Moved | None:
 
 def placement(entry: Entry, why: Why) -> schemas.Placement:
     """The placement of one entry."""
-    matched = entry.placement.matched
+    matched, joins = entry.placement.matched, path(entry.home, why)
     return schemas.Placement(
         rule="person" if entry.moved else entry.placement.rule,
-        reason=_reason(entry),
+        reason=_reason(entry, joined=bool(joins)),
         moved=moved(entry.moved),
         matched=schemas.Matched(
             type=matched.type,
@@ -66,13 +69,15 @@ def placement(entry: Entry, why: Why) -> schemas.Placement:
         )
         if matched
         else None,
-        joined_by=[_joined_by(link, why) for link in path(entry.home, why)],
+        joined_by=[_joined_by(link, why) for link in joins],
     )
 
 
-def _reason(entry: Entry) -> str:
+def _reason(entry: Entry, *, joined: bool) -> str:
     if entry.moved:
         return _RULES["person"]
+    if entry.placement.rule == "opened" and joined:
+        return _OPENED_AND_JOINED
     matched = entry.placement.matched
     if entry.placement.rule == "shared_reference" and matched and matched.value:
         same = entry.event is not None and entry.event.external_id == matched.value

@@ -8,6 +8,7 @@ from desk.site import READS, Site
 
 from onethread.event import (
     Claim,
+    Contact,
     Failure,
     Location,
     Message,
@@ -162,6 +163,15 @@ async def test_what_the_channel_demands_to_be_removed_is_shown_to_nobody(site: S
     raw = await _entry(site, chat.id, *READS, "entries:raw")
     assert raw["earlier"] == []
     assert raw["fact"]["body"] is None
+
+
+async def test_a_sender_without_a_name_is_shown_by_that_of_its_profile(site: Site, acme: Company) -> None:
+    nameless = Party(claims=acme.mia_on_whatsapp().claims)
+    chat = acme.chat("c1", 0, sender=nameless)
+    await site.tell(chat)
+    assert (await _entry(site, chat.id))["sender"]["name"] is None
+    await site.tell(acme.event("whatsapp", "card", Contact(), 5, sender=acme.mia_on_whatsapp()))
+    assert (await _entry(site, chat.id))["sender"]["name"] == "Mia"
 
 
 async def test_reactions_and_receipts_are_folded_into_the_message(site: Site, acme: Company) -> None:

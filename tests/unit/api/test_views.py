@@ -98,7 +98,8 @@ def test_reasons_name_the_person_or_the_evidence() -> None:
     found = placement(line, Why(links=links, roots=ROOTS))
     assert [one.rule for one in found.joined_by] == ["idle_window", "person"]
     assert found.joined_by[1].reason == "A person (a7) joined them."
-    assert found.reason.endswith("opened this conversation.")
+    assert found.reason.endswith("it opened a conversation, which is part of this one now.")
+    assert placement(line, Why()).reason.endswith("it opened this conversation.")
 
 
 def test_a_link_that_needs_a_customer_counts_while_they_are_one() -> None:
