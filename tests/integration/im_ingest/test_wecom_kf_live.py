@@ -227,16 +227,17 @@ async def test_a_look_up_brings_name_and_union_id(wecom: WeComKfServer) -> None:
     assert [claim.type for claim in event.sender.claims] == ["wecom_external_userid", "wechat_unionid"]
 
 
-async def test_a_file_is_fetched_for_three_days(wecom: WeComKfServer) -> None:
-    lent, name = connector(wecom), wecom.keep_file(b"words", "text/plain")
+@pytest.mark.parametrize("media_type", ["image/jpeg", "text/plain", "application/json"])
+async def test_a_file_is_fetched_for_three_days(wecom: WeComKfServer, media_type: str) -> None:
+    lent, name = connector(wecom), wecom.keep_file(b'{"errcode": 1}', media_type)
     async with RecordingHost(lent) as host:
         media = await lent.download(host, name)
         found = await host.http.get(media.url)
-        assert found.content == b"words"
+        assert found.content == b'{"errcode": 1}'
         assert found.headers["content-type"].split(";")[0] not in media.unexpected
         wecom.expire_files()
-        gone = await host.http.get(media.url)
-        assert gone.headers["content-type"].split(";")[0] in media.unexpected
+        with pytest.raises(Retryable, match="40007"):
+            await lent.download(host, name)
 
 
 async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> None:
@@ -258,7 +259,7 @@ async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> 
     assert (ok, KF in todo) == (False, True)
     wecom.refusals["kf/account/list"] = refusal(60020, "not allow to access from your ip, from ip: 192.0.2.7")
     ((_, ok, todo),) = await steps()
-    assert (ok, "192.0.2.7" in todo, "allowed IPs" in todo) == (False, True, True)
+    assert (ok, "192.0.2.7" in todo, "trusted IPs" in todo) == (False, True, True)
 
 
 async def test_a_link_of_ours_leads_to_an_account(wecom: WeComKfServer) -> None:

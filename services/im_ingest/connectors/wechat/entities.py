@@ -22,6 +22,7 @@ class Record(msgspec.Struct, frozen=True, rename="pascal"):
     menu_item: str = msgspec.field(name="bizmsgmenuid", default="")
     media_id: str = ""
     media_id_16k: str = msgspec.field(name="MediaId16K", default="")
+    pic_url: str = ""
     format: str = ""
     recognition: str = ""
     location_x: float | None = msgspec.field(name="Location_X", default=None)

@@ -1,5 +1,6 @@
 """What people say to an Official Account, as messages. It knows no event of the platform."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -12,6 +13,8 @@ from onethread.event import Attachment, AttachmentKind, Body, Event, Location, M
 KEPT = timedelta(days=3)
 """How long WeChat keeps a file ("Getting temporary materials")."""
 FILES: dict[str, AttachmentKind] = {"image": "image", "voice": "voice", "video": "video", "shortvideo": "video"}
+SHOWN = re.compile(r"https?://([a-z0-9-]+\.qpic\.cn/[!-~]+)")
+"""An address on WeChat's hosts for pictures. In plain mode anybody can write one, so no other host is called."""
 TYPES = {"amr": "audio/amr", "speex": "audio/x-speex"}
 
 
@@ -31,18 +34,30 @@ def _text(record: Record) -> Message:
 
 def _file(record: Record) -> Message:
     """Voice may be kept twice: in 8 and, which people understand better, in 16 kHz."""
-    locator = record.media_id_16k or record.media_id
-    if not locator:
+    name = record.media_id_16k or record.media_id
+    if not name:
         return _unsupported(record)
     attachment = Attachment(
         kind=FILES[record.msg_type],
         media_type=TYPES.get(record.format.lower(), ""),
         external_id=record.media_id,
-        locator=locator,
+        locator=f"{name} {picture}" if (picture := _picture(record.pic_url)) else name,
         transcript=record.recognition,
         expires_at=utc(record.create_time) + KEPT,
     )
     return Message(attachments=(attachment,))
+
+
+def _picture(url: str) -> str:
+    """Where WeChat shows a picture to everybody who has the address. It is told with http, but served with https, too."""
+    shown = SHOWN.fullmatch(url)
+    return f"https://{shown[1]}" if shown else ""
+
+
+def fallback(locator: str) -> tuple[str, str]:
+    """Media id, and where else a picture is, or ""."""
+    name, _, picture = locator.partition(" ")
+    return name, picture
 
 
 def _point(record: Record) -> Message:

@@ -12,7 +12,7 @@ from im_ingest.connectors.wecom_kf.probe import steps
 from im_ingest.connectors.wecom_kf.pull import page
 from im_ingest.connectors.wecom_kf.records import events, notice, profile
 from im_ingest.connectors.wecom_kf.scene import CUSTOMER
-from im_ingest.weixin_api import Grant, WeixinApi
+from im_ingest.weixin_api import Grant, Platform, WeixinApi
 from onethread.connector import (
     Answer,
     Checks,
@@ -37,6 +37,12 @@ from onethread.event import Event
 NOTICE = "kf_msg_or_event"
 SECRETS = frozenset({"Token", "SuiteTicket", "AuthCode", "WelcomeCode"})
 """Fields of other notices that open doors, and are not kept."""
+PLATFORM = Platform(
+    "WeCom",
+    settings="Copy the Corp ID, under My company, into `account`, and the app's secret into `secret`.",
+    addresses="Add the address that is named there to the trusted IPs of the app.",
+    rights="Under Customer service, API, let the app call the API, and give it the accounts that it manages.",
+)
 TOLD = ("external_userid", "nickname", "avatar", "gender", "unionid")
 
 
@@ -125,7 +131,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
     # --- calls ---
 
     async def download(self, host: Host, locator: str) -> Media:
-        return await self._api(host).media(locator, "application/json")
+        return await self._api(host).media(locator)
 
     async def lookup(self, host: Host, locator: str) -> Sequence[Raw]:
         """Name, picture and union id of a customer; none of somebody whom WeCom does not know."""
@@ -146,4 +152,4 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
 
     def _api(self, host: Host) -> WeixinApi:
         query = {"corpid": self.settings.account, "corpsecret": self.settings.secret.get_secret_value()}
-        return WeixinApi(host, self.settings.api_url, "WeCom", Grant("GET", "gettoken", {"params": query}))
+        return WeixinApi(host, self.settings.api_url, PLATFORM, Grant("GET", "gettoken", {"params": query}))

@@ -31,6 +31,7 @@ class _Link(msgspec.Struct):
 async def steps(api: WeixinApi, ours: Sequence[str], *, linked: bool) -> AsyncIterator[Step]:
     """`ours`: the accounts of the settings; `linked`: whether they name a link."""
     try:
+        await api.log_in()
         there = {one.open_kfid: one async for one in _accounts(api)}
     except OnethreadError as error:
         yield Step("token", ok=False, todo=str(error))
