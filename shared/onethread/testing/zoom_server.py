@@ -32,12 +32,8 @@ Json = dict[str, Any]
 WAITS = (300.0, 1200.0, 3600.0)
 """Seconds before each further attempt."""
 MOST_FAILURES = 6
-ANA = {
-    "operator": "ana@example.org",
-    "operator_id": "u_ana01",
-    "operator_member_id": "m_ana01",
-    "by_external_user": True,
-}
+ANA = {"operator": "", "operator_id": "", "operator_member_id": "m_ana01", "by_external_user": True}
+"""Somebody of another company: in channels Zoom tells the member id alone."""
 BEN = {
     "operator": "ben@example.com",
     "operator_id": "u_ben01",
@@ -122,12 +118,14 @@ class ZoomServer(PushingServer):
     def say(self, text: str, who: Json = ANA, **more: Any) -> bytes:
         """Somebody writes in the support channel, or in what `more` says. Returns the body."""
         at = next(self._times)
-        message = {"message_id": self.next_id(), "timestamp": at, **SUPPORT, "message": text, **more}
+        where = {**SUPPORT, "channel_owner_account_id": self.account}
+        message = {"message_id": self.next_id(), "timestamp": at, **where, "message": text, **more}
         return self.happen("team_chat.channel_message_posted", message, who, at=at)
 
     def happen(self, event: str, thing: Json, who: Json | None = None, *, at: int = 0, account: str = "") -> bytes:
-        """Anything happens. Returns the body."""
-        payload = {"account_id": account or self.account, **(who or {}), "object": thing}
+        """Anything happens. Returns the body; the account is that of `who`, if they are of ours."""
+        own = "" if who and who.get("by_external_user") else self.account
+        payload = {"account_id": account or own, **(who or {}), "object": thing}
         made = {"event": event, "event_ts": at or next(self._times), "payload": payload}
         body = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
         self.repeat(body)

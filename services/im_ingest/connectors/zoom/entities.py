@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from onethread.event import Whole
+
 Stamp = int | str | None
 """Unix milliseconds; a few fields hold them as text."""
 
@@ -25,7 +27,7 @@ class File(msgspec.Struct):
 
     file_id: str = ""
     file_name: str | None = None
-    file_size: int | None = None
+    file_size: Whole | None = None
     file_message_type: str | None = None
 
 
@@ -44,8 +46,16 @@ class Member(msgspec.Struct):
     email: str | None = None
 
 
+class At(msgspec.Struct):
+    """Somebody who is named in the text; nobody, where it is everybody."""
+
+    at_contact: str | None = None
+    at_contact_user_id: str | None = None
+    at_contact_member_id: str | None = None
+
+
 class ChatObject(msgspec.Struct):
-    """What happened in a chat: the names of both families of events."""
+    """What happened in a chat: the names of both families of events. `contact_id` is empty for people of other companies."""
 
     message_id: str | None = None
     id: str | None = None
@@ -62,12 +72,13 @@ class ChatObject(msgspec.Struct):
     message: str | None = None
     files: list[File] | None = None
     rich_text: list[Format] | None = None
+    at_items: list[At] | None = None
     emoji: str | None = None
     members: list[Member] | None = None
 
 
 class Chat(msgspec.Struct):
-    """Who did it. `by_external_user`: somebody of another company."""
+    """Who did it. `by_external_user`: somebody of another company, of whom `operator_id` is empty, and in channels `operator`."""
 
     object: ChatObject
     operator: str | None = None
@@ -129,7 +140,7 @@ class SmsFile(msgspec.Struct):
 
     id: str = ""
     name: str | None = None
-    size: int | None = None
+    size: Whole | None = None
     type: str | None = None
     download_url: str | None = None
 
@@ -155,6 +166,52 @@ class Sms(msgspec.Struct):
     phone_number_campaign_opt_statuses: list[OptStatus] | None = None
 
 
+class CallSide(msgspec.Struct):
+    """One side of a call. Whoever is not of the account has no `user_id`; `phone_number` may be an extension's."""
+
+    extension_id: str | None = None
+    user_id: str | None = None
+    name: str | None = None
+    phone_number: str | None = None
+
+
+class CallObject(msgspec.Struct):
+    """A state of a call. `handup_result` is Zoom's spelling."""
+
+    call_id: str | None = None
+    caller: CallSide = msgspec.field(default_factory=CallSide)
+    callee: CallSide = msgspec.field(default_factory=CallSide)
+    ringing_start_time: str | None = None
+    answer_start_time: str | None = None
+    connected_start_time: str | None = None
+    call_end_time: str | None = None
+    handup_result: str | None = None
+
+
+class Transcription(msgspec.Struct):
+    """The words of a voice mail."""
+
+    content: str | None = None
+
+
+class Recorded(msgspec.Struct):
+    """A recording or a voice mail. `duration`: seconds; `direction`: "inbound", "outbound", of recordings alone."""
+
+    id: str
+    call_id: str | None = None
+    date_time: str | None = None
+    download_url: str | None = None
+    duration: Whole | None = None
+    direction: str | None = None
+    caller_user_id: str | None = None
+    caller_number: str | None = None
+    caller_name: str | None = None
+    callee_user_id: str | None = None
+    callee_number: str | None = None
+    callee_name: str | None = None
+    transcription: Transcription | None = None
+
+
 class MeetingMessage(msgspec.Struct):
     """A message in a meeting, or one file of it."""
 
@@ -168,7 +225,7 @@ class MeetingMessage(msgspec.Struct):
     date_time: str | None = None
     file_id: str | None = None
     file_name: str | None = None
-    file_size: int | None = None
+    file_size: Whole | None = None
     file_type: str | None = None
     download_url: str | None = None
 
