@@ -152,7 +152,7 @@ async def test_two_numbers_of_one_app_share_an_entrance_and_a_bad_element_is_alo
             for i in range(3)
         ]
         if first == 10:
-            text[1]["text"] = {"body": 7}
+            text[1]["from"] = 7
         failed = {"id": "wamid.O", "status": "failed", "timestamp": "1767225600", "recipient_id": MIA}
         metadata = {"display_phone_number": "15550100", "phone_number_id": number}
         return {"field": "messages", "value": {"metadata": metadata, "messages": text, "statuses": [failed]}}

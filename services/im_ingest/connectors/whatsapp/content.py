@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from im_ingest.connectors.whatsapp.said import Card, Medium, Order, OrderedProduct, Said
-from onethread.errors import Poison
 from onethread.event import (
     Attachment,
     AttachmentKind,
@@ -38,7 +37,7 @@ MEDIA: dict[str, AttachmentKind] = {
 
 
 def content(said: Said, kind: type[C], at: datetime | None, quoted: Party | None) -> C:
-    """The message as it reads now. `at`: when it was sent; `quoted`: who wrote what it answers."""
+    """The message as it reads now. `at`: when its files were handed over; `quoted`: who wrote what it answers."""
     fields: dict[str, Any] = PARTS[said.type](said, at) if said.type in PARTS else {"unsupported": _label(said)}
     return kind(quote=_quote(said, quoted), forwarded=_forwarded(said), referral=_referral(said), **fields)
 
@@ -64,10 +63,10 @@ def _file(medium: Medium, kind: str, at: datetime | None) -> Attachment:
     return Attachment(
         kind="voice" if medium.voice else MEDIA[kind],
         filename=medium.filename or "",
-        media_type=medium.mime_type,
-        sha256=_hexadecimal(medium.sha256),
-        external_id=medium.id,
-        locator=medium.id,
+        media_type=medium.mime_type or "",
+        sha256=_hexadecimal(medium.sha256 or ""),
+        external_id=medium.id or "",
+        locator=medium.id or "",
         expires_at=at + KEPT if at else None,
     )
 
@@ -83,10 +82,10 @@ def _hexadecimal(digest: str) -> str:
 
 def _location(said: Said, _at: datetime | None) -> dict[str, Any]:
     point = said.location
-    if point is None:
+    if point is None or point.latitude is None or point.longitude is None:
         return {"unsupported": "location"}
     if not (-90 <= point.latitude <= 90 and -180 <= point.longitude <= 180):
-        raise Poison("a location outside the Earth")
+        return {"unsupported": "location"}
     where = Location(lat=point.latitude, lon=point.longitude, name=point.name or "", address=point.address or "")
     return {"location": where, "links": (WebLink(url=point.url, title=point.name or ""),) if point.url else ()}
 
@@ -110,7 +109,7 @@ def _present(values: Iterable[str | None]) -> Iterable[str]:
 def _order(said: Said, _at: datetime | None) -> dict[str, Any]:
     """A cart in words: nobody should have to open the record to see what was ordered."""
     order = said.order or Order()
-    lines = (_line(item) for item in order.product_items)
+    lines = (_line(item) for item in order.product_items or ())
     words = "\n".join(filter(None, (order.text, *lines)))
     return {"body": Body(text=words)} if words else {"unsupported": "order"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.whatsapp.said import Error, Message
+from im_ingest.connectors.whatsapp.said import Error
 from im_ingest.meta import Stamp
 
 
@@ -129,7 +129,7 @@ class Thread(msgspec.Struct):
 
     id: str = ""
     context: ThreadContext | None = None
-    messages: list[Message] = []
+    messages: list[msgspec.Raw] = []
 
 
 class History(msgspec.Struct):
@@ -140,18 +140,18 @@ class History(msgspec.Struct):
 
 
 class Value(msgspec.Struct):
-    """What changed. `event`: of changes about the account."""
+    """What changed: one element, undecoded, with the contacts that it names. `event`: of changes about the account."""
 
     metadata: Metadata | None = None
-    contacts: list[Contact] = []
-    messages: list[Message] = []
-    statuses: list[Status] = []
-    message_echoes: list[Message] = []
-    calls: list[Call] = []
-    user_preferences: list[Preference] = []
-    user_id_update: list[UserIdUpdate] = []
-    state_sync: list[BookChange] = []
-    history: list[History] = []
+    contacts: list[msgspec.Raw] | None = None
+    messages: list[msgspec.Raw] | None = None
+    statuses: list[msgspec.Raw] | None = None
+    message_echoes: list[msgspec.Raw] | None = None
+    calls: list[msgspec.Raw] | None = None
+    user_preferences: list[msgspec.Raw] | None = None
+    user_id_update: list[msgspec.Raw] | None = None
+    state_sync: list[msgspec.Raw] | None = None
+    history: list[msgspec.Raw] | None = None
     errors: list[Error] | None = None
     event: str | None = None
 
@@ -160,4 +160,4 @@ class Change(msgspec.Struct):
     """One change of an entry."""
 
     field: str
-    value: Value
+    value: msgspec.Raw

@@ -19,9 +19,9 @@ class Text(msgspec.Struct):
 class Medium(msgspec.Struct):
     """A file. `sha256`: base64 of the digest; `url` needs the token as well and dies sooner than `id`, so it is not used."""
 
-    id: str = ""
-    mime_type: str = ""
-    sha256: str = ""
+    id: str | None = None
+    mime_type: str | None = None
+    sha256: str | None = None
     caption: str | None = None
     filename: str | None = None
     voice: bool | None = None
@@ -31,8 +31,8 @@ class Medium(msgspec.Struct):
 class Place(msgspec.Struct):
     """A point, perhaps with a name."""
 
-    latitude: float = 0.0
-    longitude: float = 0.0
+    latitude: float | None = None
+    longitude: float | None = None
     name: str | None = None
     address: str | None = None
     url: str | None = None
@@ -69,8 +69,8 @@ class Card(msgspec.Struct):
 class Reply(msgspec.Struct):
     """What somebody chose of buttons or a list."""
 
-    id: str = ""
-    title: str = ""
+    id: str | None = None
+    title: str | None = None
     description: str | None = None
 
 
@@ -101,8 +101,8 @@ class Interactive(msgspec.Struct):
 class Button(msgspec.Struct):
     """A quick reply of a template."""
 
-    payload: str = ""
-    text: str = ""
+    payload: str | None = None
+    text: str | None = None
 
 
 class Reaction(msgspec.Struct):
@@ -126,7 +126,7 @@ class Order(msgspec.Struct):
 
     catalog_id: str | None = None
     text: str | None = None
-    product_items: list[OrderedProduct] = []
+    product_items: list[OrderedProduct] | None = None
 
 
 class Product(msgspec.Struct):
@@ -158,11 +158,12 @@ class Referral(msgspec.Struct):
 
 
 class System(msgspec.Struct):
-    """What WhatsApp reports of a person. The new ids are here, the old ones are the message's."""
+    """What WhatsApp reports of a person. The new ids are here (`new_wa_id` in older versions), the old ones are the message's."""
 
     type: str = ""
     body: str | None = None
     wa_id: str | None = None
+    new_wa_id: str | None = None
     user_id: str | None = None
     previous_user_id: str | None = None
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.meta import Item, Json
+from im_ingest.meta import DAMAGED, Item, Json, elements
 from onethread.connector import Raw
 
 LISTS = ("messages", "statuses", "message_echoes", "calls", "user_preferences", "user_id_update", "state_sync")
 MOST = 5
 """Contacts that go with one element; it names one or two people."""
-DAMAGED = (msgspec.MsgspecError, UnicodeError, RecursionError)
 Value = Mapping[str, Any]
 
 
@@ -49,28 +48,33 @@ def _records(change: _Change, about: dict[str, str]) -> Iterator[Raw]:
 
 
 def _elements(value: Json) -> Iterator[Value]:
-    contacts = _Contacts(_list(value, "contacts"))
+    contacts = _Contacts(elements(value.get("contacts")))
     for name in LISTS:
-        for element in _list(value, name):
+        for element in elements(value.get(name)):
             kept = _without_session(element) if name == "calls" else element
             yield {"contacts": contacts.of(element), name: [kept]}
 
 
 def _history(value: Json) -> Iterator[Value]:
-    """One message each; what holds no thread stays whole."""
-    for chunk in _list(value, "history"):
-        fields = msgspec.json.decode(chunk, type=Json)
-        threads = _list(fields, "threads")
+    """One message each; what holds none, such as the reason why there are none, stays whole."""
+    for chunk in elements(value.get("history")):
+        fields = _fields(chunk)
+        threads = [part for thread in elements(fields.get("threads")) for part in _messages(thread)]
+        yield from ({"history": [{**fields, "threads": [thread]}]} for thread in threads)
         if not threads:
             yield {"history": [chunk]}
-        for thread in threads:
-            rest = msgspec.json.decode(thread, type=Json)
-            for message in _list(rest, "messages"):
-                yield {"history": [{**fields, "threads": [{**rest, "messages": [message]}]}]}
 
 
-def _list(value: Json, name: str) -> list[msgspec.Raw]:
-    return msgspec.json.decode(value[name], type=list[msgspec.Raw]) if name in value else []
+def _messages(thread: msgspec.Raw) -> list[Any]:
+    fields = _fields(thread)
+    return [{**fields, "messages": [message]} for message in elements(fields.get("messages"))] or [thread]
+
+
+def _fields(part: msgspec.Raw) -> Json:
+    try:
+        return msgspec.json.decode(part, type=Json)
+    except DAMAGED:
+        return {}
 
 
 class _Contacts:

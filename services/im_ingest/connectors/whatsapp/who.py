@@ -6,6 +6,7 @@ IDs"). When both arrive together, they are two claims of one party, and the two 
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from im_ingest.connectors.whatsapp.entities import Contact, Metadata
@@ -48,7 +49,7 @@ def phone(number: str) -> Claim:
     return Claim("phone", f"+{number.removeprefix('+')}", evidence="network_phone")
 
 
-def person(known: Ids, contacts: list[Contact], *further: Claim) -> tuple[Ids, Party]:
+def person(known: Ids, contacts: Sequence[Contact], *further: Claim) -> tuple[Ids, Party]:
     """A customer, with all that the record's contacts tell of them; `further` claims are evidence for a pair."""
     contact = next((each for each in contacts if _is_of(each, known)), Contact())
     told = ids(contact.wa_id, contact.user_id, contact.parent_user_id)
