@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from telegram import (
+    LivePhoto,
     Message,
     PaidMedia,
     PaidMediaLivePhoto,
@@ -10,9 +11,10 @@ from telegram import (
     PaidMediaVideo,
     PhotoSize,
     TelegramObject,
+    Video,
 )
 
-from im_ingest.connectors.telegram.strict import whole, whole_or_none, words
+from im_ingest.connectors.telegram.strict import known, whole, whole_or_none, words
 from onethread.errors import Poison
 from onethread.event import Attachment, AttachmentKind
 
@@ -48,9 +50,9 @@ def _paid(media: Iterable[PaidMedia]) -> Iterator[Attachment]:
         if isinstance(each, PaidMediaPhoto) and each.photo:
             yield _photo(each.photo)
         elif isinstance(each, PaidMediaVideo):
-            yield _file(each.video, "video")
+            yield _file(known(each.video, Video), "video")
         elif isinstance(each, PaidMediaLivePhoto):
-            yield _file(each.live_photo, "video")
+            yield _file(known(each.live_photo, LivePhoto), "video")
 
 
 def _photo(sizes: Sequence[PhotoSize]) -> Attachment:
