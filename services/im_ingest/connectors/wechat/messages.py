@@ -7,7 +7,6 @@ from datetime import timedelta
 from im_ingest.connectors.wechat.entities import Record
 from im_ingest.connectors.wechat.scene import Scene
 from onethread.connector import utc
-from onethread.errors import Poison
 from onethread.event import Attachment, AttachmentKind, Body, Event, Location, Message, Postback, WebLink
 
 KEPT = timedelta(days=3)
@@ -25,11 +24,12 @@ def said(here: Scene) -> Iterator[Event]:
         yield here.event(here.message_id(), Postback(payload=record.menu_item, title=record.content))
         return
     content = CONTENT.get(record.msg_type, _unsupported)
-    yield here.event(here.message_id(), content(record))
+    data = {"article": record.msg_data_id, "number": record.idx} if record.msg_data_id else {}
+    yield here.event(here.message_id(), content(record), channel_data=data)
 
 
 def _text(record: Record) -> Message:
-    return Message(body=Body(text=record.content))
+    return Message(body=Body(text=record.content)) if record.content else _unsupported(record)
 
 
 def _file(record: Record) -> Message:
@@ -61,7 +61,8 @@ def fallback(locator: str) -> tuple[str, str]:
 
 
 def _point(record: Record) -> Message:
-    return Message(location=point(record.location_x, record.location_y, record.label))
+    place = point(record.location_x, record.location_y, record.label)
+    return Message(location=place) if place else _unsupported(record)
 
 
 def _link(record: Record) -> Message:
@@ -69,15 +70,17 @@ def _link(record: Record) -> Message:
 
 
 def _unsupported(record: Record) -> Message:
-    """A kind of a later version, with what words there are."""
-    return Message(body=Body(text=record.content or record.title), unsupported=record.msg_type)
+    """A kind of a later version, or one that lacks what makes it up, with what words there are."""
+    return Message(body=Body(text=record.content or record.title or record.label), unsupported=record.msg_type)
 
 
-def point(lat: float | None, lon: float | None, label: str = "") -> Location:
-    """X is the latitude ("Receiving standard messages"). Raises Poison for a place outside the Earth."""
-    if lat is None or lon is None or not (-90 <= lat <= 90 and -180 <= lon <= 180):
-        raise Poison("a location outside the Earth")
-    return Location(lat=lat, lon=lon, address=label)
+def point(lat: str, lon: str, label: str = "") -> Location | None:
+    """X is the latitude ("Receiving standard messages"). None for no place on the Earth."""
+    try:
+        place = Location(lat=float(lat), lon=float(lon), address=label)
+    except ValueError:
+        return None
+    return place if -90 <= place.lat <= 90 and -180 <= place.lon <= 180 else None
 
 
 CONTENT: dict[str, Callable[[Record], Message]] = {
