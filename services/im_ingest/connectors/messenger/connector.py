@@ -86,7 +86,7 @@ class Messenger(Connector[Settings], Webhook, Lookups, Checks, Subscribes, DeepL
         page = self.settings.account
         match raw.form:
             case "messaging" | "standby":
-                return events(raw.data, page, standby=raw.form == "standby")
+                return events(raw.data, page, raw.about, standby=raw.form == "standby")
             case "profile":
                 return (profile(raw.data, page, raw.about["user"]),)
             case "changes":

@@ -91,7 +91,7 @@ def linked(here: Scene) -> Iterator[Event]:
 
 def enforced(here: Scene) -> Iterator[Event]:
     """Meta restricts the page, or lifts it."""
-    found = here.item.policy_enforcement
+    found = here.item.policy_enforcement or here.item.policy_enforcement_of_before
     assert found is not None
     fact = ChannelState(state=found.action or "policy_enforcement", reason=found.reason or "")
     yield here.event(f"policy_enforcement:{here.item.timestamp}", fact)
