@@ -149,12 +149,24 @@ async def test_an_account_of_no_list_is_read_when_it_is_noticed(wecom: WeComKfSe
     assert len(await house.conversations()) >= 1
 
 
+async def test_each_account_is_polled_with_a_cursor_of_its_own(wecom: WeComKfServer, house: House) -> None:
+    wecom.accounts["wk00000002"] = "Service"
+    wecom.silent = True
+    channel = house._adds(connector(wecom, open_kfids=[KF, "wk00000002"]))
+    wecom.say("Here", MIA)
+    wecom.say("There", MIA, account="wk00000002")
+    async with house.running():
+        await heard(house, "Here", "There")
+    cursors = Cursors(house.state)
+    assert [await cursors.load(channel, account) for account in (KF, "wk00000002")] == ["c2", "c2"]
+
+
 async def test_a_bad_item_is_set_aside_alone(wecom: WeComKfServer, house: House) -> None:
     channel = house._adds(connector(wecom))
     async with house.running() as (replica,):
         await pulled(wecom)
         wecom.say("one", MIA)
-        wecom.item(KF, "text", {"content": 5}, external_userid=MIA, origin=3)
+        wecom.item(KF, "text", {"content": "by nobody"}, origin=3)
         wecom.callback = replica.hook(channel)
         wecom.say("two", MIA)
         await heard(house, "one", "two")
@@ -207,6 +219,15 @@ async def test_a_cursor_that_does_not_move_is_no_endless_loop(wecom: WeComKfServ
     assert (moved.more, stuck.more, stuck.cursor) == (True, False, "c7")
 
 
+@pytest.mark.parametrize("nothing", [{}, {"msg_list": None, "has_more": False}])
+async def test_an_answer_that_holds_nothing_leaves_the_cursor(wecom: WeComKfServer, nothing: dict[str, Any]) -> None:
+    wecom.refusals["kf/sync_msg"] = {"errcode": 0, **nothing}
+    lent = connector(wecom)
+    async with RecordingHost(lent) as host:
+        found = await lent.fetch(host, KF, "c7")
+    assert (list(found.records), found.cursor, found.more) == ([], "c7", False)
+
+
 async def test_too_many_calls_wait(wecom: WeComKfServer) -> None:
     wecom.bare_calls = 0
     lent = connector(wecom)
@@ -240,26 +261,60 @@ async def test_a_file_is_fetched_for_three_days(wecom: WeComKfServer, media_type
             await lent.download(host, name)
 
 
-async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> None:
-    async def steps(**settings: Any) -> list[tuple[str, bool, str]]:
-        lent = connector(wecom, **settings)
-        async with RecordingHost(lent) as host:
-            return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
+Steps = dict[str, tuple[bool, str]]
 
-    link = "https://work.weixin.qq.com/kf/wk00000001?enc_scene=ENConethread"
-    assert await steps(contact_url=link) == [("token", True, ""), ("accounts", True, "")]
-    assert link in (await steps())[2][2]
+
+async def steps(wecom: WeComKfServer, **settings: Any) -> Steps:
+    lent = connector(wecom, **settings)
+    async with RecordingHost(lent) as host:
+        return {step.name: (step.ok, step.todo) async for step in lent.check(host)}
+
+
+LINK = "https://work.weixin.qq.com/kf/wk00000001?enc_scene=ENConethread"
+
+
+async def test_the_probe_finds_nothing_missing(wecom: WeComKfServer) -> None:
+    assert await steps(wecom, contact_url=LINK) == dict.fromkeys(("token", "accounts", "messages"), (True, ""))
+    assert LINK in (await steps(wecom))["links"][1]
+
+
+async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> None:
     wecom.accounts |= {f"wk1{number:07}": "Service" for number in range(150)}
-    _, (_, ok, todo), _ = await steps()
+    ok, todo = (await steps(wecom))["accounts"]
     assert (ok, "wk10000149 (Service)" in todo) == (True, True)
-    _, (_, ok, todo), _ = await steps(open_kfids=["wk00000009"])
-    assert (ok, "wk00000009" in todo) == (False, True)
+    found = await steps(wecom, open_kfids=["wk00000009"])
+    assert (found["accounts"][0], "wk00000009" in found["accounts"][1]) == (False, True)
+    assert (found["messages"][0], "wk00000009" in found["messages"][1]) == (False, True)
     wecom.unmanaged = {KF}
-    _, (_, ok, todo), _ = await steps()
+    ok, todo = (await steps(wecom))["accounts"]
     assert (ok, KF in todo) == (False, True)
-    wecom.refusals["kf/account/list"] = refusal(60020, "not allow to access from your ip, from ip: 192.0.2.7")
-    ((_, ok, todo),) = await steps()
-    assert (ok, "192.0.2.7" in todo, "trusted IPs" in todo) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words", "step", "todo"),
+    [
+        ("gettoken", 40013, "invalid corpid", "token", "`account`"),
+        ("gettoken", 40001, "invalid credential", "token", "`secret`"),
+        ("gettoken", 60020, "not allow to access from your ip, from ip: 192.0.2.7", "token", "trusted IPs"),
+        ("kf/account/list", 60020, "not allow to access from your ip", "token", "trusted IPs"),
+        ("kf/account/list", 48002, "api forbidden", "token", "Customer service, API"),
+        ("kf/sync_msg", 60011, "no privilege to access", "messages", "accounts that it manages"),
+    ],
+)
+async def test_the_probe_says_what_to_change(
+    wecom: WeComKfServer, path: str, code: int, words: str, step: str, todo: str
+) -> None:
+    wecom.refusals[path] = refusal(code, words)
+    found = await steps(wecom, contact_url=LINK)
+    assert [name for name, (ok, _) in found.items() if not ok] == [step]
+    assert words in found[step][1]
+    assert todo in found[step][1]
+
+
+async def test_the_probe_does_not_fail_for_being_asked_too_often(wecom: WeComKfServer) -> None:
+    wecom.bare_calls = 0
+    ok, todo = (await steps(wecom))["messages"]
+    assert (ok, "45009" in todo) == (True, True)
 
 
 async def test_a_link_of_ours_leads_to_an_account(wecom: WeComKfServer) -> None:

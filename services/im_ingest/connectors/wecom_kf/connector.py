@@ -71,7 +71,7 @@ class Settings(BaseModel):
 
 
 class _Customers(msgspec.Struct):
-    customer_list: list[dict[str, Any]] = []
+    customer_list: list[dict[str, Any]] | None = None
 
 
 class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks, DeepLinks):
@@ -137,7 +137,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
         """Name, picture and union id of a customer; none of somebody whom WeCom does not know."""
         asked = [locator.removeprefix(CUSTOMER)]
         found = await self._api(host).post("kf/customer/batchget", _Customers, external_userid_list=asked)
-        told = [{name: one[name] for name in TOLD if name in one} for one in found.customer_list]
+        told = [{name: one[name] for name in TOLD if name in one} for one in found.customer_list or []]
         return [Raw(msgspec.json.encode(one), form="customer") for one in told]
 
     def deep_link(self, token: str) -> str:

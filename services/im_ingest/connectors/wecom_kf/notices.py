@@ -34,12 +34,13 @@ NOT_FOR_GOOD = frozenset({0, 4, 5, 6})
 """A message can be sent again once the customer has written."""
 
 
-def happened(here: Scene) -> Iterator[Event]:
-    """An event of the platform."""
+def happened(here: Scene, degraded: str = "") -> Iterator[Event]:
+    """An event of the platform. `degraded`: why it is without its content; then only its kind is told."""
     event = here.item.event
     if event is None:
         raise Poison("an event without content")
-    yield HANDLERS.get(event.event_type, _unknown)(here, event)
+    handler = _unknown if degraded else HANDLERS.get(event.event_type, _unknown)
+    yield handler(here, event)
 
 
 def _entered(here: Scene, event: Happening) -> Event:

@@ -23,8 +23,8 @@ CODES = ("welcome_code", "msg_code")
 
 class _Synced(msgspec.Struct):
     next_cursor: str = ""
-    has_more: int = 0
-    msg_list: list[msgspec.Raw] = []
+    has_more: int | bool = 0
+    msg_list: list[msgspec.Raw] | None = None
 
 
 class _Timed(msgspec.Struct):
@@ -44,7 +44,7 @@ async def page(api: WeixinApi, account: str, cursor: str | None, token: str, now
             raise
         found = await api.post("kf/sync_msg", _Synced, **asked)
     moved = found.next_cursor not in {"", cursor}  # else it would be asked for in an endless loop
-    records = list(_in_order(found.msg_list, now))
+    records = list(_in_order(found.msg_list or [], now))
     return Page(records, cursor=found.next_cursor or cursor, more=bool(found.has_more) and moved)
 
 
