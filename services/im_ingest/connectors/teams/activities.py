@@ -26,7 +26,7 @@ def profile(data: bytes, us: Us, about: dict[str, str]) -> Event:
     record = msgspec.json.decode(data, type=Member)
     record.id = about["user"]
     found = member(record, us, about["tenant"])
-    facts = digest(found.name, *(claim.value for claim in found.claims))
+    facts = digest(found.name, *(part for one in found.claims for part in (one.value, one.scope, one.evidence)))
     return Event(about["user"], Contact(form="profile"), revision=facts, sender=found)
 
 

@@ -8,15 +8,24 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import msgspec
 
 from im_ingest import jwt
 from im_ingest.api_calls import OAuthApi, Refusal
 from onethread.connector import Host, Token
-from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected
+from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Unauthorised
 
 SCOPES = {"public": "https://api.botframework.com/.default", "us_gov": "https://api.botframework.us/.default"}
 CODE = re.compile(r"AADSTS\d+")
+MISTAKES = {
+    "AADSTS7000215": "`client_secret` must be the secret's Value, not its Secret ID: it is shown only once, so make a new one.",
+    "AADSTS7000222": "The client secret has expired: make a new one at Entra, App registrations, Certificates & secrets.",
+    "AADSTS700016": "Entra knows no app `app_id` in this tenant: for an app that is registered elsewhere set `token_tenant`.",
+    "AADSTS90002": "There is no such tenant: compare `account`, or `token_tenant`, with Entra, Overview, Tenant ID.",
+    "AADSTS7000112": "The app is disabled: enable it at Entra, Enterprise applications, Properties.",
+}
+"""What Entra's codes mean here (Microsoft Learn, "Microsoft Entra authentication and authorization error codes")."""
 WRONG_APP = frozenset({"invalid_client", "unauthorized_client", "invalid_request"})
 Json = dict[str, Any]
 
@@ -57,12 +66,16 @@ class BotApi(OAuthApi):
         raise Rejected("no key of that name is published")
 
     async def member(self, service_url: str, conversation: str, user: str) -> bytes | None:
-        """Somebody in a conversation; None who is no longer there."""
+        """Somebody in a conversation; None who is no longer there, or where the bot is not any more."""
         url = f"{service_url.rstrip('/')}/v3/conversations/{_part(conversation)}/members/{_part(user)}"
         try:
             return await self.call("GET", url, "a member", headers=await self.headers())
         except Poison:
             return None
+        except Unauthorised as error:
+            if _forbidden(error):
+                return None
+            raise
 
     async def headers(self) -> dict[str, str]:
         """What authorises a call, and the download of a picture."""
@@ -89,6 +102,16 @@ class BotApi(OAuthApi):
         return Misconfigured(
             f"{said}. Compare `app_id` and `token_tenant` with the Azure Bot's configuration, and make a new `client_secret`."
         )
+
+
+def explained(said: str) -> str:
+    """A refusal of Entra's, with what its code asks for."""
+    return " ".join(filter(None, (said, *(todo for code, todo in MISTAKES.items() if f"{code})" in said))))
+
+
+def _forbidden(error: Unauthorised) -> bool:
+    """403, as for a conversation that the bot was taken out of (`BotNotInConversationRoster`); a bad token is 401."""
+    return isinstance(error.__cause__, httpx.HTTPStatusError) and error.__cause__.response.status_code == 403
 
 
 def _part(text: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from im_ingest.connectors.teams import invokes
 from im_ingest.connectors.teams.activities import events, profile
-from im_ingest.connectors.teams.bot_api import SCOPES, BotApi, endorsed
+from im_ingest.connectors.teams.bot_api import SCOPES, BotApi, endorsed, explained
 from im_ingest.connectors.teams.content import WITH_TOKEN
 from im_ingest.connectors.teams.scene import MEMBER
 from im_ingest.connectors.teams.trust import CHANNEL, CLOUDS, Trust
@@ -119,11 +119,14 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
         try:
             await api.headers()
         except OnethreadError as error:
-            yield Step("token", ok=False, todo=str(error))
+            yield Step("token", ok=False, todo=explained(str(error)))
         else:
             yield Step("token", ok=True)
         yield await self._keys_are_there(api)
-        todo = "Azure cannot be asked where it sends: enter the channel's URL at the Azure Bot, Configuration, Messaging endpoint"
+        todo = (
+            "Azure cannot be asked where it sends: see that the channel's URL stands at the Azure Bot, Configuration, Messaging "
+            "endpoint, and Microsoft Teams under its Channels. `onethread listen` shows what comes."
+        )
         yield Step("endpoint", ok=True, todo=todo)
 
     async def _keys_are_there(self, api: BotApi) -> Step:

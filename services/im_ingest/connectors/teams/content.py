@@ -1,13 +1,16 @@
 """What a message says, as the fields of `message`. It knows no time and no kind of activity."""
 
 import html
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from im_ingest.connectors.teams.entities import (
+    Account,
     Activity,
     Attachment,
     ClientInfo,
@@ -16,10 +19,10 @@ from im_ingest.connectors.teams.entities import (
     Quoted,
     QuotedReply,
 )
-from im_ingest.connectors.teams.markup import Quotation, quotation
+from im_ingest.connectors.teams.markup import Markup, Quotation, read
 from im_ingest.connectors.teams.who import Us, party, tenant_of
 from onethread.event import Attachment as File
-from onethread.event import AttachmentKind, Body, Content, Quote
+from onethread.event import AttachmentKind, Body, Content, Quote, WebLink
 from onethread.event import Mention as Named
 
 C = TypeVar("C", bound=Content)
@@ -40,22 +43,29 @@ READABLE = ("title", "subtitle", "text", "value", "altText")
 DEEPEST = 12
 
 
+AT = re.compile(r"<at\b[^<>]{0,200}>([^<]{0,512})</at>", re.IGNORECASE)
+"""A mention in the text. What people type themselves has its angle brackets escaped."""
+
+
 class Parts(NamedTuple):
     """The entities and the HTML of a message, read."""
 
     mentions: tuple[Mention, ...]
     quote: Quotation | None
     html: str
+    markup: Markup
 
 
 def parts(activity: Activity) -> Parts:
     """What is said beside the text."""
     bodies = [one.content for one in activity.attachments or () if one.content_type == HTML]
-    markup = next((body for body in bodies if isinstance(body, str)), "")
+    source = next((body for body in bodies if isinstance(body, str)), "")
+    markup = read(source) if source else Markup()
     told = next(iter(_entities(activity, "quotedReply", QuotedReply)), None)
     return Parts(
         tuple(_entities(activity, "mention", Mention)),
-        _quotation(told.quoted_reply) if told and told.quoted_reply.message_id else quotation(markup),
+        _quotation(told.quoted_reply) if told and told.quoted_reply.message_id else markup.quotation,
+        source,
         markup,
     )
 
@@ -81,14 +91,17 @@ def content(kind: type[C], activity: Activity, us: Us, chat: str) -> C:
         attachments=files,
         quote=_quote(activity, said.quote, chat),
         mentions=tuple(_named(each, activity, us) for each in said.mentions),
-        unsupported=_unsupported(body, files, shown),
+        links=tuple(WebLink(url=url, title=words if words != url else "") for url, words in said.markup.links),
+        unsupported=_unsupported(body, files, shown, said.markup.shown),
     )
 
 
 def _entities(activity: Activity, name: str, kind: type[E]) -> Iterator[E]:
+    """Those of one kind. One of another shape is passed over: the words stand without it."""
     for raw in activity.entities or ():
-        if msgspec.json.decode(raw, type=_Typed).type == name:
-            yield msgspec.json.decode(raw, type=kind)
+        with suppress(msgspec.ValidationError):
+            if msgspec.json.decode(raw, type=_Typed).type == name:
+                yield msgspec.json.decode(raw, type=kind)
 
 
 class _Typed(msgspec.Struct):
@@ -101,12 +114,21 @@ class _Typed(msgspec.Struct):
 
 
 def _words(activity: Activity, said: Parts, us: Us) -> str:
-    """The text without the mention of the bot that a bot needs to hear anything at all; other people keep their names."""
-    text = activity.text or ""
-    for mention in said.mentions:
-        if mention.text:
-            name = "" if us.is_bot(mention.mentioned) else f"@{mention.mentioned.name or ''}"
-            text = text.replace(mention.text, name, 1)
+    """The text without the mention of the bot that a bot needs to hear anything at all; other people keep their names.
+
+    A name with `&` has no `text` in its mention (microsoft/BotFramework-Services issue 204), and one with a blank may be spelt with
+    another one there: the mark around it is found all the same.
+    """
+    if not (activity.text or "").strip():
+        return said.markup.text
+    accounts = (*(one.mentioned for one in said.mentions), activity.recipient or Account())
+    bots = {_spelt(one.name or "") for one in accounts if us.is_bot(one)}
+    named = lambda found: "" if _spelt(found[1]) in bots else f"@{found[1]}"  # noqa: E731 -- used once
+    return _spelt(AT.sub(named, activity.text or ""))
+
+
+def _spelt(text: str) -> str:
+    """As people see it."""
     return html.unescape(text).replace("\xa0", " ").strip()
 
 
@@ -194,7 +216,12 @@ def _readable(node: Any, depth: int) -> Iterator[str]:
             yield from _readable(inner, depth - 1)
 
 
-def _unsupported(body: Body, files: tuple[File, ...], shown: list[tuple[str, str]]) -> str:
-    """The provider's word for the first part that we cannot show; of a message without any part, "message"."""
-    hidden = next((kind for kind, words in shown if not words), "")
-    return hidden or ("" if body.text or files or shown else "message")
+def _unsupported(body: Body, files: tuple[File, ...], cards: list[tuple[str, str]], shown: str) -> str:
+    """The provider's word for the first part that we cannot show; of a message without any part, "message".
+
+    `shown`: what people see in the HTML, and a bot is perhaps not given, as files in channels.
+    """
+    hidden = next((kind for kind, words in cards if not words), "")
+    if hidden or files or cards:
+        return hidden
+    return shown or ("" if body.text else "message")

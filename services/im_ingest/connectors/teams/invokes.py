@@ -42,7 +42,7 @@ class _Envelope(msgspec.Struct, rename="camel"):
 def record(body: bytes) -> Raw:
     """The activity as a record, for its tenant, without secrets. msgspec's errors mean that it is none."""
     envelope = msgspec.json.decode(body, type=_Envelope)
-    data = _without_secrets(body, envelope.name or "") if envelope.type == "invoke" else body
+    data = _without_secrets(body, envelope.name or "") if envelope.type in {"invoke", "event"} else body
     return Raw(data, account=envelope.tenant)
 
 
@@ -59,10 +59,13 @@ def answer(body: bytes) -> Answer:
 
 
 def _without_secrets(body: bytes, name: str) -> bytes:
-    """Sign-in hands over tokens and codes, a file consent an address that anyone can write to, an action perhaps a token."""
+    """Sign-in hands over tokens and codes, a file consent an address that anyone can write to, an action perhaps a token.
+
+    Sign-in by a card hands them over in an event (Bot Framework SDKs, `tokens/response`).
+    """
     activity = msgspec.json.decode(body, type=dict[str, Any])
     value = activity.get("value")
-    if name.startswith("signin/"):
+    if name.startswith(("signin/", "tokens/")):
         activity["value"] = None
     elif isinstance(value, dict):
         kept = {key: each for key, each in value.items() if key not in {"authentication", "state"}}
