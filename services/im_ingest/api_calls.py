@@ -84,7 +84,8 @@ class OAuthApi(ABC):
 
     def _failure(self, what: str, response: httpx.Response) -> OnethreadError:
         refusal = _refusal(response)
-        said = f"{self.platform} refused {what} ({response.status_code} {self.told(refusal)})".replace(" )", ")")
+        verdict = f"{response.status_code} {self.told(refusal)}".rstrip()
+        said = f"{self.platform} refused {what} ({verdict})"
         return self.meant(said, response.status_code, refusal) or by_status(said, response)
 
 

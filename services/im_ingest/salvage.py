@@ -32,14 +32,26 @@ def _readable(data: bytes, kind: type) -> Salvaged:
     unread: list[str] = []
     nested = {field.encode_name: _struct(field.type) for field in msgspec.structs.fields(kind)}
     for name, value in msgspec.json.decode(data, type=Json).items():
-        part = value
-        if not _fits(name, value, kind):
-            unread.append(name)
-            inner = nested.get(name)
-            part = _elements(name, value, kind) or (_inside(value, inner) if inner else None) or msgspec.Raw(b"")
-        if bytes(part):
+        if _fits(name, value, kind):
+            kept[name] = value
+            continue
+        part, names = _rest(name, value, kind, nested.get(name))
+        unread += names
+        if part is not None and _fits(name, part, kind):
             kept[name] = part
     return Salvaged(msgspec.json.encode(kept), tuple(unread))
+
+
+def _rest(name: str, value: msgspec.Raw, kind: type, inner: type | None) -> tuple[msgspec.Raw | None, tuple[str, ...]]:
+    """What can be read of a strange field, and what of it cannot."""
+    part = _elements(name, value, kind)
+    if part is None and inner is not None:
+        try:
+            found = _readable(bytes(value), inner)
+        except msgspec.ValidationError:
+            return None, (name,)
+        return msgspec.Raw(found.data), tuple(f"{name}.{each}" for each in found.unread) or (name,)
+    return part, (name,)
 
 
 def _fits(name: str, value: msgspec.Raw, kind: type) -> bool:
@@ -59,14 +71,6 @@ def _elements(name: str, value: msgspec.Raw, kind: type) -> msgspec.Raw | None:
         return None
     fitting = [each for each in elements if _fits(name, msgspec.Raw(msgspec.json.encode([each])), kind)]
     return msgspec.Raw(msgspec.json.encode(fitting))
-
-
-def _inside(value: msgspec.Raw, kind: type) -> msgspec.Raw | None:
-    """An object's readable rest."""
-    try:
-        return msgspec.Raw(_readable(bytes(value), kind).data)
-    except msgspec.ValidationError:
-        return None
 
 
 def _struct(annotated: object) -> type | None:

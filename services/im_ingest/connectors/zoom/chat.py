@@ -45,7 +45,7 @@ LINES = {
 
 def events(frame: Frame) -> Iterator[Event]:
     """The events of one webhook of Team Chat."""
-    yield from HANDLERS.get(frame.name, _unknown)(Scene(frame, frame.decoded(Chat)))
+    yield from HANDLERS.get(frame.name, _unknown)(Scene(frame, *frame.salvaged(Chat)))
 
 
 def _posted(scene: Scene) -> Iterator[Event]:
@@ -109,6 +109,7 @@ def _content(kind: type[C], scene: Scene) -> C:
         quote=Quote(external_id=scene.root) if scene.root else None,
         mentions=tuple(_mention(one, scene.frame.us) for one in here.at_items or () if one.at_contact_member_id),
         unsupported="" if here.message or files else "message",
+        degraded=scene.degraded,
     )
 
 

@@ -80,7 +80,7 @@ class ChatObject(msgspec.Struct):
 class Chat(msgspec.Struct):
     """Who did it. `by_external_user`: somebody of another company, of whom `operator_id` is empty, and in channels `operator`."""
 
-    object: ChatObject
+    object: ChatObject = msgspec.field(default_factory=ChatObject)
     operator: str | None = None
     operator_id: str | None = None
     operator_member_id: str | None = None

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from im_ingest import salvage
 from im_ingest.connectors.zoom.entities import Stamp
 from onethread.connector import utc
 from onethread.errors import Poison
@@ -41,8 +42,12 @@ class Frame(NamedTuple):
     data: bytes
 
     def decoded(self, kind: type[T]) -> T:
-        """The payload. msgspec's errors mean that it is none."""
-        return msgspec.json.decode(self.payload, type=kind)
+        """The payload, without what is of a strange shape. msgspec's errors mean that it is none."""
+        return self.salvaged(kind)[0]
+
+    def salvaged(self, kind: type[T]) -> tuple[T, str]:
+        """The payload, and what is wrong with it."""
+        return salvage.decoded(self.payload, kind)
 
     @property
     def at(self) -> datetime | None:

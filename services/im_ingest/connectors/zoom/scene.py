@@ -23,10 +23,11 @@ POSTED = ("_posted", ".sent", ".replied", ".app_mention")
 
 
 class Scene(NamedTuple):
-    """What happened, with both sides."""
+    """What happened, with both sides. `degraded`: what of it could not be read."""
 
     frame: Frame
     chat: Chat
+    degraded: str = ""
 
     @property
     def here(self) -> ChatObject:
