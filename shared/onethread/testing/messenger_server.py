@@ -30,6 +30,7 @@ class MessengerServer(MetaServer):
     """`async with MessengerServer() as messenger: messenger.say("Hello", "6543210987654321")`."""
 
     product = "page"
+    permissions = ("pages_messaging", "pages_manage_metadata")
 
     def __init__(self, *arguments: Any, page: str = "100200300", **named: Any) -> None:
         self.page = page
@@ -88,6 +89,11 @@ class MessengerServer(MetaServer):
     async def _file(self, request: Request) -> Response:
         media_type, content = self._files.get(request.path_params["name"], ("", b""))
         return Response(content, media_type=media_type) if media_type else Response(status_code=403)
+
+    def _needed(self, path: str) -> str:
+        if path == "me":
+            return ""
+        return self.permissions[1] if path.endswith("/subscribed_apps") else self.permissions[0]
 
     async def _answer(self, method: str, path: str, parameters: Json) -> Response:
         match method, path:

@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onethread.testing.meta_server import Json, MetaServer, error, found, missing
+from onethread.testing.meta_server import Json, MetaServer, found, missing, unverified
 
 
 class WhatsAppServer(MetaServer):
     """`async with WhatsAppServer() as whatsapp: await whatsapp.say("Hello", "351912000111")`."""
 
     product = "whatsapp_business_account"
+    permissions = ("whatsapp_business_messaging", "whatsapp_business_management")
 
     def __init__(
         self,
@@ -28,6 +29,8 @@ class WhatsAppServer(MetaServer):
         **named: Any,
     ) -> None:
         self.number_id, self.number, self.business_account = number_id, number, business_account
+        self.numbers = [number_id]
+        """The numbers of the account."""
         self.override = ""
         """The URL that this number's deliveries go to, before the app's own."""
         self.subscribed = False
@@ -109,6 +112,9 @@ class WhatsAppServer(MetaServer):
         media_type, content = self._media[media]
         return Response(content, media_type=media_type)
 
+    def _needed(self, path: str) -> str:
+        return self.permissions[0] if path in self._media else self.permissions[1]
+
     async def _answer(self, method: str, path: str, parameters: Json) -> Response:
         match method, path:
             case "GET", self.number_id:
@@ -118,8 +124,10 @@ class WhatsAppServer(MetaServer):
                 return await self._override(parameters.get("webhook_configuration", {}))
             case _ if path == f"{self.business_account}/subscribed_apps":
                 self.subscribed = self.subscribed or method == "POST"
-                apps = [{"whatsapp_business_api_data": {"id": "1", "name": "Shop"}}] if self.subscribed else []
+                apps = [{"whatsapp_business_api_data": {"id": self.app, "name": "Shop"}}] if self.subscribed else []
                 return found(data=apps) if method == "GET" else found(success=True)
+            case "GET", _ if path == f"{self.business_account}/phone_numbers":
+                return found(data=[{"id": number} for number in self.numbers])
             case "GET", _ if path in self._media:
                 return self._medium(path, parameters)
         return missing(path)
@@ -127,7 +135,7 @@ class WhatsAppServer(MetaServer):
     async def _override(self, configuration: Json) -> Response:
         url = str(configuration.get("override_callback_uri", ""))
         if url and not await self.verified(url, str(configuration.get("verify_token", ""))):
-            return error(400, message="(#2200) Callback verification failed", type="OAuthException", code=2200)
+            return unverified()
         self.override = url
         return found(success=True)
 
