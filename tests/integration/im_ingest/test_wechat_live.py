@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from failures.house import Backend, House, built, said, until
+from integration.im_ingest import proofs
 
 from im_ingest.connectors.wechat.connector import Settings, WeChat
 from onethread.errors import Misconfigured, Poison, Retryable, Unauthorised
@@ -113,6 +114,19 @@ async def test_a_video_comes_into_the_blob_store(wechat: WeChatServer, house: Ho
         wechat.message("video", MIA, MediaId=wechat.keep_file(film, "video/mp4"), ThumbMediaId="t1")
         await wechat.confirmed()
         await until(stored_file, "the video is stored")
+
+
+async def test_a_code_with_a_token_of_ours_proves_who_scans_it(wechat: WeChatServer, house: House) -> None:
+    channel, token = house._adds(connector(wechat)), proofs.token(house, "wechat")
+    assert len(token) <= 64, "a code holds no more"
+    async with house.running() as (replica,):
+        wechat.callback = replica.hook(channel)
+        wechat.event("subscribe", MIA, EventKey=f"qrscene_{token}", Ticket="a-ticket")
+        wechat.event("SCAN", MIA, EventKey=token, Ticket="a-ticket")
+        wechat.event("SCAN", BEN, EventKey="window", Ticket="a-ticket")
+        await wechat.confirmed()
+    assert await proofs.proved(house, "contact.subscribed") == [["provider", "link_nonce"]]
+    assert sorted(await proofs.proved(house, "session.started")) == [["provider"], ["provider", "link_nonce"]]
 
 
 @pytest.mark.parametrize("forgery", ["of another token", "stale", "unsigned", "plain", "changed"])

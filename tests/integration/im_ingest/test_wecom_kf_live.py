@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from failures.house import Backend, House, built, said, until
+from integration.im_ingest import proofs
 from pydantic import ValidationError
 
 from im_ingest.connectors.wecom_kf.connector import Settings, WeComKf
@@ -297,8 +298,10 @@ async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> 
         ("gettoken", 40001, "invalid credential", "token", "`secret`"),
         ("gettoken", 60020, "not allow to access from your ip, from ip: 192.0.2.7", "token", "trusted IPs"),
         ("kf/account/list", 60020, "not allow to access from your ip", "token", "trusted IPs"),
-        ("kf/account/list", 48002, "api forbidden", "token", "Customer service, API"),
-        ("kf/sync_msg", 60011, "no privilege to access", "messages", "accounts that it manages"),
+        ("kf/account/list", 48002, "api forbidden", "token", "可调用接口的应用"),
+        ("kf/sync_msg", 48007, "api forbidden for the open_kfid", "messages", "通过API管理微信客服账号"),
+        ("kf/account/list", 95011, "kf is used in WeCom", "token", "same console"),
+        ("kf/sync_msg", 60011, "no privilege to access", "messages", "通过API管理微信客服账号"),
     ],
 )
 async def test_the_probe_says_what_to_change(
@@ -315,6 +318,16 @@ async def test_the_probe_does_not_fail_for_being_asked_too_often(wecom: WeComKfS
     wecom.bare_calls = 0
     ok, todo = (await steps(wecom))["messages"]
     assert (ok, "45009" in todo) == (True, True)
+
+
+async def test_a_link_of_ours_proves_who_opens_the_chat(wecom: WeComKfServer, house: House) -> None:
+    channel = house._adds(connector(wecom))
+    async with house.running() as (replica,):
+        wecom.callback = replica.hook(channel)
+        wecom.event("enter_session", MIA, scene="1", scene_param=proofs.token(house, "wecom"))
+        wecom.say("It is me", MIA)
+        await heard(house, "It is me", events=2)
+    assert await proofs.proved(house, "session.started") == [["provider", "link_nonce"]]
 
 
 async def test_a_link_of_ours_leads_to_an_account(wecom: WeComKfServer) -> None:

@@ -39,9 +39,9 @@ TOLD = ("subscribe", "openid", "unionid", "language", "subscribe_time", "remark"
 
 PLATFORM = Platform(
     "WeChat",
-    settings="Copy AppID and AppSecret again, from Basic configuration, into `app_id` and `app_secret`.",
-    addresses="Add the address that is named there under Basic configuration, IP allow-list.",
-    rights="Look up under API permissions what the account lacks; an unverified account has few, and gets them by verification.",
+    settings="Copy AppID and AppSecret again, from Basic configuration (基本配置), into `app_id` and `app_secret`.",
+    addresses="Add the address that is named there under Basic configuration, IP allow-list (IP白名单).",
+    rights="See under API permissions (接口权限) what the account may call; most of it needs a verified account (微信认证).",
 )
 
 

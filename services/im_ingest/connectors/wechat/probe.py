@@ -10,7 +10,7 @@ from onethread.connector import Step
 from onethread.errors import OnethreadError
 
 ENTER = (
-    "Under Basic configuration, Server configuration, enter the channel's URL, its token and key, and enable it;"
+    "Under Basic configuration, Server configuration (服务器配置), enter the channel's URL, its token and key, and enable it;"
     " if that is done, look at the error."
 )
 

@@ -39,9 +39,10 @@ SECRETS = frozenset({"Token", "SuiteTicket", "AuthCode", "WelcomeCode"})
 """Fields of other notices that open doors, and are not kept."""
 PLATFORM = Platform(
     "WeCom",
-    settings="Copy the Corp ID, under My company, into `account`, and the app's secret into `secret`.",
-    addresses="Add the address that is named there to the trusted IPs of the app.",
-    rights="Under Customer service, API, let the app call the API, and give it the accounts that it manages.",
+    settings="Copy the Corp ID, under My company (我的企业), into `account`, and the Secret of the app into `secret`.",
+    addresses="On the app's page, add the address that is named there to the trusted IPs (企业可信IP).",
+    rights="Under Customer service (微信客服), API, choose the app in 可调用接口的应用, and its accounts in 通过API管理微信客服账号;"
+    " `secret` must be of the same console that keeps the accounts.",
 )
 TOLD = ("external_userid", "nickname", "avatar", "gender", "unionid")
 

@@ -48,7 +48,7 @@ def _seen(there: dict[str, _Account], ours: Sequence[str]) -> Step:
     """Messages are told only of accounts that the app manages."""
     unseen = [name for name in ours if name not in there or not there[name].manage_privilege]
     if unseen:
-        todo = f"let the app manage {', '.join(unseen)}: under Customer service, API, accounts that it manages"
+        todo = f"Give the app {', '.join(unseen)}: under Customer service (微信客服), API, 通过API管理微信客服账号."
         return Step("accounts", ok=False, todo=todo)
     others = ", ".join(f"{one.open_kfid} ({one.name})" for one in there.values() if one.open_kfid not in ours)
     todo = f"These are there, too: {others}. Add them to `open_kfids`, if they should be polled." if others else ""
