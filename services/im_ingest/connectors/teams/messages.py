@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.teams.content import content, device
+from im_ingest.connectors.teams.content import C, content, device
 from im_ingest.connectors.teams.scene import Scene
 from onethread.event import (
     Event,
@@ -29,17 +29,21 @@ def said(here: Scene) -> Iterator[Event]:
     if activity.value is not None:
         yield _pressed(here, activity.value, title=activity.text or "")
         return
-    yield here.event(
-        here.message_id(activity.id), content(Message, activity, here.us, here.chat), channel_data=_rest(here)
-    )
+    yield here.event(here.message_id(activity.id), _whole(here, Message), channel_data=_rest(here))
 
 
 def changed(here: Scene) -> Iterator[Event]:
     """An edit, or the end of a deletion."""
     activity = here.activity
     restored = activity.channel_data is not None and activity.channel_data.event_type == "undeleteMessage"
-    fact = MessageRestored() if restored else content(MessageEdited, activity, here.us, here.chat)
+    fact = MessageRestored() if restored else _whole(here, MessageEdited)
     yield here.event(here.message_id(activity.id), fact, revision=here.stamp())
+
+
+def _whole(here: Scene, kind: type[C]) -> C:
+    """All that it says, and what of it could not be read."""
+    said = content(kind, here.activity, here.us, here.chat)
+    return msgspec.structs.replace(said, degraded=here.unread) if here.unread else said
 
 
 def deleted(here: Scene) -> Iterator[Event]:

@@ -21,11 +21,12 @@ PLACES: dict[str, PlaceKind] = {"personal": "direct", "groupChat": "group", "cha
 
 
 class Scene(NamedTuple):
-    """One activity."""
+    """One activity. `unread`: what of it could not be read, for people."""
 
     activity: Activity
     us: Us
     data: bytes
+    unread: str = ""
 
     @property
     def tenant(self) -> str:
