@@ -24,7 +24,7 @@ ADDRESS = frozenset({40164, 60020, 61004, 89501, 89503, 89506, 89507})
 """The caller's address is not on the list that the platform keeps, or an administrator has not confirmed it."""
 FROZEN = frozenset({40243, 50004, 50007})
 """The platform froze the secret, or shut the account out."""
-RIGHTS = frozenset({48001, 48002, 48004, 48007, 60011, 95011, 95012, 95017})
+RIGHTS = frozenset({48001, 48002, 48004, 48007, 60011, 60030, 95011, 95012, 95017})
 BUSY = {-1: None, 6000: None, 45009: 60.0, 45011: 60.0, 45033: 5.0}
 """With the seconds to wait; None: our own back-off."""
 
