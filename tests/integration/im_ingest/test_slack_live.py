@@ -359,17 +359,38 @@ async def test_a_wrong_token_is_for_a_person_and_is_not_shown(slack: SlackServer
 
 
 async def test_the_probe_says_what_is_missing(slack: SlackServer) -> None:
-    async def steps(**settings: Any) -> list[tuple[str, bool, str]]:
+    async def steps(**settings: Any) -> dict[str, tuple[bool, str]]:
         lent = connector(slack, **settings)
         async with RecordingHost(lent) as host:
-            return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
+            return {step.name: (step.ok, step.todo) async for step in lent.check(host)}
 
-    assert [(name, ok) for name, ok, _ in await steps()] == [("token", True), ("scopes", True), ("webhook", True)]
-    assert await steps(edge="socket") == [("token", True, ""), ("scopes", True, ""), ("socket", True, "")]
+    slack.web.users[ANNA] = {"id": ANNA, "team_id": slack.team, "name": "anna", "profile": {}}
+    slack.web.scopes += ",groups:history,mpim:history"
+    right = {
+        "token": (True, ""),
+        "scopes": (True, ""),
+        "places": (True, ""),
+        "channels": (True, ""),
+        "agents": (True, ""),
+    }
+    assert await steps(edge="socket") == {**right, "socket": (True, "")}
+    by_url = await steps()
+    assert by_url.pop("webhook")[0]
+    assert by_url == right
+    slack.web.channels = []
+    assert "/invite" in (await steps())["channels"][1]
+    ok, todo = (await steps(agents=[ANNA, "U0TYPO", "T0STAFF"]))["agents"]
+    assert (ok, "U0TYPO (user_not_found)" in todo, "T0STAFF" in todo) == (False, True, False)
     slack.web.scopes = "users:read,files:read"
-    assert "users:read.email, channels:history" in (await steps())[1][2]
+    lacking = await steps()
+    assert not lacking["scopes"][0]
+    assert "users:read.email, channels:history" in lacking["scopes"][1]
+    assert "direct messages with the app (im:history)" in lacking["places"][1]
+    assert "channels" not in lacking
     other = await steps(account="T0OTHER")
-    assert (other[0][1], slack.team in other[0][2]) == (False, True)
-    assert "app_token" in (await steps(edge="socket", app_token="wrong"))[2][2]
-    ((_, ok, todo),) = await steps(bot_token="wrong")
-    assert (ok, "bot_token" in todo) == (False, True)
+    assert (other["token"][0], slack.team in other["token"][1]) == (False, True)
+    assert "app_token" in (await steps(edge="socket", app_token="wrong"))["socket"][1]
+    wrong = await steps(bot_token="wrong")
+    assert (wrong.keys(), wrong["token"][0], "bot_token" in wrong["token"][1]) == ({"token"}, False, True)
+    slack.web.bot_id = None
+    assert "xoxb" in (await steps())["token"][1]
