@@ -28,6 +28,9 @@ LISTS = ("changes", "messaging", "standby")
 DAMAGED = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What decoding raises over what is no JSON, or of another shape."""
 
+OLDEST = 10**8
+"""Seconds (1973): a smaller number of milliseconds than this is one of seconds."""
+
 Json = dict[str, msgspec.Raw]
 Stamp = int | float | str | None
 """A Unix time; the dashboard's test button writes as text what real deliveries write as a number, and the other way round."""
@@ -131,7 +134,14 @@ def _is(part: msgspec.Raw, kind: object) -> bool:
 
 
 def moment(stamp: Stamp, *, per_second: int = 1) -> datetime | None:
-    """A time of Meta's: seconds, or with `per_second` 1000 milliseconds. None where there is none that a calendar holds."""
+    """A time of Meta's: seconds, or with `per_second` 1000 milliseconds. None where there is none that a calendar holds.
+
+    The dashboard's test button writes seconds throughout.
+    """
     with suppress(Poison, ValueError, OverflowError):
-        return None if stamp in (None, "") else utc(float(stamp or 0) / per_second)
+        return None if stamp in (None, "") else _utc(float(stamp or 0), per_second)
     return None
+
+
+def _utc(number: float, per_second: int) -> datetime:
+    return utc(number / per_second if number >= OLDEST * per_second else number)

@@ -1,6 +1,7 @@
 """What a Messenger message says, as the fields of `message`. It knows no sender."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +22,8 @@ FILES: dict[str, AttachmentKind] = {
 }
 KNOWN = frozenset({*FILES, "fallback", "post", "ig_post", "share", "template", "location"})
 """Types that are shown whole; of any other, its address is."""
+CDN = (".fbcdn.net", ".fbsbx.com", ".cdninstagram.com")
+"""Hosts of signed addresses that expire: what is there is fetched, and the address shown to nobody."""
 
 
 def content(message: Message) -> Fact:
@@ -67,13 +70,13 @@ def _files(attachments: list[Attachment]) -> Iterable[File]:
     seen: set[str] = set()
     for each in attachments:
         payload = each.payload or Payload()
-        if each.type not in FILES or not payload.url:
+        if not payload.url or not (each.type in FILES or _is_signed(payload.url)):
             continue
         sticker = "" if payload.sticker_id is None else str(payload.sticker_id)
         if sticker in seen:
             continue
         seen |= {sticker} if sticker else set()
-        kind = "sticker" if sticker else FILES[each.type]
+        kind = "sticker" if sticker else FILES.get(each.type, "file")
         yield File(
             kind=kind,
             locator=payload.url,
@@ -83,12 +86,17 @@ def _files(attachments: list[Attachment]) -> Iterable[File]:
         )
 
 
+def _is_signed(url: str) -> bool:
+    with suppress(ValueError):
+        return (urlsplit(url).hostname or "").endswith(CDN)
+    return False
+
+
 def _name(url: str) -> str:
     """Messenger names a file in its address alone."""
-    try:
+    with suppress(ValueError):
         return unquote(urlsplit(url).path).rpartition("/")[2]
-    except ValueError:
-        return ""
+    return ""
 
 
 def _links(attachments: list[Attachment]) -> Iterable[WebLink]:
@@ -96,7 +104,7 @@ def _links(attachments: list[Attachment]) -> Iterable[WebLink]:
     for each in attachments:
         payload = each.payload or Payload()
         url = payload.url or each.url
-        if each.type not in FILES and url:
+        if url and not (each.type in FILES or _is_signed(url)):
             yield WebLink(url=url, title=payload.title or each.title or "")
 
 
