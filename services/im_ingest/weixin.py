@@ -27,6 +27,8 @@ TIME = re.compile(r"[0-9]{10}")
 KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
+FORBIDDEN = re.compile(b"\xef\xbf[\xbe\xbf]")
+"""Control characters, U+FFFE and U+FFFF: what XML may not hold, and people's words may all the same."""
 
 LARGEST, DEEPEST, MOST = 1 << 20, 8, 5000
 """Of an XML document: bytes, elements in one another, elements."""
@@ -144,8 +146,7 @@ def fields(document: bytes) -> dict[str, str]:
     """The text of every element that holds no other, by its path below the root: "Content", "ScanCodeInfo.ScanResult".
 
     Raises Poison for what is no XML, is too large, brings a document type (so there are no entities but XML's own five), or says a
-    field twice. Of lists of elements the first of each name is given. Control characters, which XML forbids and people's words may
-    bring all the same, are left out.
+    field twice. Of lists of elements the first of each name is given. Characters that XML forbids are left out.
     """
     if len(document) > LARGEST:
         raise Poison("XML of more than a megabyte")
@@ -156,7 +157,7 @@ def fields(document: bytes) -> dict[str, str]:
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler = reader.text
     try:
-        parser.Parse(document.translate(None, CONTROLS), True)  # noqa: FBT003 -- expat takes no keywords
+        parser.Parse(FORBIDDEN.sub(b"", document.translate(None, CONTROLS)), True)  # noqa: FBT003 -- expat takes no keywords
     except expat.ExpatError as error:
         raise Poison(f"no XML: {expat.ErrorString(error.code)}") from error
     return reader.found

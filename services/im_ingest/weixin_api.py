@@ -105,33 +105,32 @@ class WeixinApi:
     async def media(self, media_id: str) -> Media:
         """Where a file is, for three days. Raises ours for every error.
 
-        The answer is begun, to see what it is: a refusal comes with status 200, as JSON that names no file, and so does the place of
-        an Official Account's video. What is a file is left to the host.
+        The answer is begun, to see what it is: a refusal comes with status 200, as JSON, and so does the place of an Official Account's
+        video. What is a file is left to the host.
         """
         path = "media/get"
         query = urlencode({"access_token": await self._token(), "media_id": media_id})
-        url = f"{self._base}/cgi-bin/{path}?{query}"
-        said = await self._in_place_of_a_file(path, url)
-        if said is None:
-            return Media(url, unexpected=tuple(sorted(INSTEAD)))
-        try:
-            instead = msgspec.json.decode(said, type=_Instead)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return Media(url)  # a text, or JSON of the customer's own
+        begun = await self._begun(path, f"{self._base}/cgi-bin/{path}?{query}")
+        if isinstance(begun, Media):
+            return begun
+        instead = self._decoded(path, begun, _Instead)
         if instead.errcode == NO_FILE:
             raise NoFile(f"{self._platform.name} has no such file (errcode {NO_FILE})")
         if instead.errcode:
             raise failure(self._platform, path, instead)
-        return Media(instead.video_url or url)
+        if not instead.video_url.startswith(("https://", "http://")):
+            raise Poison(f"{self._platform.name} answers {path} with neither a file, nor a refusal, nor a place")
+        return Media(instead.video_url)
 
-    async def _in_place_of_a_file(self, path: str, url: str) -> bytes | None:
+    async def _begun(self, path: str, url: str) -> Media | bytes:
+        """The file, or what was said in its place. Files have a name in their header, whatever their type."""
         with self._translated(path):
             async with self._host.http.stream("GET", url) as answer:
                 told = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if told not in INSTEAD:
-                    return None
+                    return Media(url, unexpected=tuple(sorted(INSTEAD)))
                 if "content-disposition" in answer.headers:
-                    return b""  # a file that happens to be JSON or text
+                    return Media(url)
                 said = bytearray()
                 async for chunk in answer.aiter_bytes():
                     said += chunk

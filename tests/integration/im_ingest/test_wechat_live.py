@@ -203,6 +203,15 @@ async def test_a_video_is_fetched_from_where_wechat_says_it_is(wechat: WeChatSer
         assert (await host.http.get(media.url)).content == b"film"
 
 
+@pytest.mark.parametrize("strange", [{}, {"video_url": "film"}, {"video_url": 7}, {"errcode": "x"}])
+async def test_what_is_no_file_is_not_kept_as_one(wechat: WeChatServer, strange: dict[str, Any]) -> None:
+    lent = connector(wechat)
+    wechat.refusals["media/get"] = strange
+    async with RecordingHost(lent) as host:
+        with pytest.raises(Poison, match="media/get"):
+            await lent.download(host, "m1")
+
+
 async def test_a_stale_token_is_no_lost_file(wechat: WeChatServer) -> None:
     lent, name = connector(wechat), wechat.keep_file(b"sound", "audio/amr")
     async with RecordingHost(lent) as host:

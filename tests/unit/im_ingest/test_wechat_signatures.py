@@ -288,6 +288,7 @@ def test_fields_are_read_by_their_path() -> None:
 
 def test_control_characters_do_not_cost_a_message() -> None:
     assert weixin.fields(b"<xml><A>a\x00\x08\x1b\tb</A></xml>") == {"A": "a\tb"}
+    assert weixin.fields("<xml><A>a\uffff\ufffeb\uffbf😀</A></xml>".encode()) == {"A": "ab\uffbf😀"}
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "&a{n - 1};&a{n - 1};">' for n in range(1, 9)) + "]>"
