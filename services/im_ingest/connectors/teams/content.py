@@ -29,6 +29,8 @@ C = TypeVar("C", bound=Content)
 E = TypeVar("E")
 
 FILE = "application/vnd.microsoft.teams.file.download.info"
+REFERENCE = "reference"
+"""A link to a file (Microsoft Graph, "chatMessageAttachment resource type")."""
 HTML = "text/html"
 WITH_TOKEN = "token:"  # noqa: S105 -- a mark
 """Before the address of a picture in the text, which wants the bot's token."""
@@ -81,8 +83,9 @@ def content(kind: type[C], activity: Activity, us: Us, chat: str) -> C:
     full = _words(activity, said, us)
     text = _without_quote(full, said.quote)
     files, shown = tuple(_files(activity)), list(_cards(activity))
+    cards = (words for _, words in shown if words and words not in text)
     body = Body(
-        text=text or "\n".join(words for _, words in shown if words),
+        text="\n".join(filter(None, (text, *cards))),
         text_full=full if text and full != text else "",
         html=said.html,
     )
@@ -91,7 +94,7 @@ def content(kind: type[C], activity: Activity, us: Us, chat: str) -> C:
         attachments=files,
         quote=_quote(activity, said.quote, chat),
         mentions=tuple(_named(each, activity, us) for each in said.mentions),
-        links=tuple(WebLink(url=url, title=words if words != url else "") for url, words in said.markup.links),
+        links=tuple(_links(activity, said)),
         unsupported=_unsupported(body, files, shown, said.markup.shown),
     )
 
@@ -149,11 +152,21 @@ def _without_quote(text: str, quote: Quotation | None) -> str:
 
 
 def _quote(activity: Activity, quote: Quotation | None, chat: str) -> Quote | None:
-    """What is quoted; in a channel, else, the message that the thread is about."""
+    """What is quoted; else what is answered: in a channel, the message that the thread is about."""
     if quote is not None and quote.id:
         return Quote(external_id=f"{chat}:{quote.id}", text=quote.text)
     _, _, root = (activity.conversation.id if activity.conversation else "").partition(";messageid=")
-    return Quote(external_id=f"{chat}:{root}") if root and root != activity.id else None
+    parent = activity.reply_to_id or root
+    return Quote(external_id=f"{chat}:{parent}") if parent and parent != activity.id else None
+
+
+def _links(activity: Activity, said: Parts) -> Iterator[WebLink]:
+    """Those in the words; and where people find a file themselves, when its own address is no longer good."""
+    for url, words in said.markup.links:
+        yield WebLink(url=url, title=words if words != url else "")
+    for each in activity.attachments or ():
+        if each.content_type in {FILE, REFERENCE} and each.content_url:
+            yield WebLink(url=each.content_url, title=each.name or "")
 
 
 # --- files and cards -------------------------------------------------------------------------------------------------
@@ -161,18 +174,27 @@ def _quote(activity: Activity, quote: Quotation | None, chat: str) -> Quote | No
 
 def _files(activity: Activity) -> Iterator[File]:
     for each in activity.attachments or ():
-        main = each.content_type.partition("/")[0]
-        if each.content_type == FILE:
-            yield _shared(each, msgspec.convert(each.content or {}, FileInfo))
-        elif main in MEDIA and each.content_url:
+        if each.content_type in {FILE, REFERENCE}:
+            yield _shared(each)
+        elif _is_file(each):
+            main = each.content_type.partition("/")[0]
             media_type = "" if "*" in each.content_type else each.content_type
-            locator = _locator(each.content_url, activity.service_url or "")
-            yield File(kind=MEDIA[main], filename=each.name or "", media_type=media_type, locator=locator)
+            locator = _locator(each.content_url or "", activity.service_url or "")
+            yield File(kind=MEDIA.get(main, "file"), filename=each.name or "", media_type=media_type, locator=locator)
 
 
-def _shared(attachment: Attachment, info: FileInfo) -> File:
-    """A file of somebody's drive; its address holds what opens it."""
-    name = attachment.name or ""
+def _is_file(attachment: Attachment) -> bool:
+    """Whether it is somewhere else, and no card."""
+    kind = attachment.content_type
+    located = bool(attachment.content_url) and kind != HTML and not kind.startswith("application/vnd.microsoft.")
+    return located or kind in {FILE, REFERENCE}
+
+
+def _shared(attachment: Attachment) -> File:
+    """A file of somebody's drive; its address holds what opens it. Without one, people open it by the link."""
+    name, info = attachment.name or "", FileInfo()
+    with suppress(msgspec.ValidationError):
+        info = msgspec.convert(attachment.content or {}, FileInfo)
     ending = (info.file_type or name.rpartition(".")[2]).casefold()
     return File(
         kind=ENDINGS.get(ending, "file"),
@@ -198,8 +220,7 @@ def _origin(url: str) -> tuple[str, str]:
 def _cards(activity: Activity) -> Iterator[tuple[str, str]]:
     """Of each attachment that is neither file nor body: its type, and its words."""
     for each in activity.attachments or ():
-        known = each.content_type in {FILE, HTML} or (each.content_type.partition("/")[0] in MEDIA and each.content_url)
-        if not known:
+        if each.content_type != HTML and not _is_file(each):
             yield each.content_type or "attachment", "\n".join(_readable(each.content, DEEPEST))
 
 
