@@ -40,10 +40,9 @@ def connector(server: TelegramServer, **settings: Any) -> Telegram:
 
 
 async def lines(house: House) -> list[Any]:
-    """The timelines of all conversations, of every kind."""
-    found: list[Any] = []
-    for one in await house.conversations():
-        found += (await house.get(f"/v1/conversations/{one['id']}/entries", sort="seq"))["items"]
+    """The timeline of the only conversation, of every kind: an upgraded group is the same one."""
+    (conversation,) = await house.conversations()
+    found: list[Any] = (await house.get(f"/v1/conversations/{conversation['id']}/entries", sort="seq"))["items"]
     return found
 
 
