@@ -1,5 +1,6 @@
 """What people say and press in Teams: messages, edits, deletions, reactions, buttons. It knows nothing of members."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,11 @@ from onethread.event import (
 
 SYMBOLS = {"like": "👍", "heart": "❤️", "laugh": "😆", "surprised": "😮", "sad": "😢", "angry": "😡"}
 """The six reactions that have names; the others are called by their code point ("1f440_eyes")."""
+
+THUMBS = {"like": 1.0, "dislike": 0.0}
+"""Scores of the thumbs under a message of the bot."""
+CODE = re.compile(r"([0-9a-f]{1,6}(?:-[0-9a-f]{1,6}){0,15})_", re.ASCII)
+"""Code points of an emoji, before its name."""
 
 
 def said(here: Scene) -> Iterator[Event]:
@@ -69,8 +75,9 @@ def invoked(here: Scene) -> Iterator[Event]:
     """A button that waits for an answer, a dialogue, a thumb under a message."""
     activity = here.activity
     value = activity.value if isinstance(activity.value, dict) else {}
-    if activity.name == "message/submitAction" and value.get("actionName") == "feedback":
-        yield _rated(here, value.get("actionValue"))
+    given = value.get("actionValue") if value.get("actionName") == "feedback" else None
+    if activity.name == "message/submitAction" and isinstance(given, dict) and str(given.get("reaction")) in THUMBS:
+        yield _rated(here, given)
         return
     action = value.get("action")
     if isinstance(action, dict):  # adaptiveCard/action
@@ -84,13 +91,15 @@ def invoked(here: Scene) -> Iterator[Event]:
 
 def symbol(name: str) -> str:
     """The emoji of a reaction; its name where that tells none."""
-    code = name.partition("_")[0]
-    if name in SYMBOLS:
-        return SYMBOLS[name]
+    code = CODE.match(name)
+    if name in SYMBOLS or code is None:
+        return SYMBOLS.get(name, name)
     try:
-        return "".join(chr(int(part, 16)) for part in code.split("-")) if "_" in name and code.isalnum() else name
-    except (ValueError, OverflowError):
+        text = "".join(chr(int(part, 16)) for part in code[1].split("-"))
+        text.encode()
+    except (ValueError, OverflowError):  # no character, or half of one
         return name
+    return text
 
 
 def _pressed(here: Scene, value: Any, *, payload: str = "", title: str = "") -> Event:
@@ -103,12 +112,11 @@ def _pressed(here: Scene, value: Any, *, payload: str = "", title: str = "") -> 
     return here.event(here.own_id("postback"), fact, channel_data=data)
 
 
-def _rated(here: Scene, value: Any) -> Event:
-    given = value if isinstance(value, dict) else {}
-    reaction = str(given.get("reaction") or "")
+def _rated(here: Scene, given: dict[str, Any]) -> Event:
+    reaction = str(given["reaction"])
     target = here.message_id(here.activity.reply_to_id) if here.activity.reply_to_id else ""
     fact = Rating(
-        score=1.0 if reaction == "like" else 0.0,
+        score=THUMBS[reaction],
         scale=1.0,
         text=_feedback(given.get("feedback")),
         target=target,
