@@ -35,8 +35,10 @@ LARGEST, DEEPEST, MOST = 1 << 20, 8, 5000
 
 ORDER, TOGETHER = "order", 100
 """Of records of one second: where `about` says which came first, and how many of a page are told apart."""
-LATE = 16_000
-"""Milliseconds after its second in which a record is told apart from the next: three attempts take so long."""
+SOON, LATE = 2_000, 16_000
+"""Milliseconds after its second: until `SOON` nearly every record is there; after `LATE`, three attempts, none comes any more."""
+FINE, COARSE = 3, 61
+"""Milliseconds that become one, before and after `SOON`: so all of it fits below `TOGETHER`."""
 
 BLOCK, RANDOM, LENGTH = 32, 16, 4
 """Of the envelope, in bytes: the padding's block, the random beginning, the length before the message."""
@@ -130,8 +132,9 @@ def order(second: str, seen: datetime, place: int = 0) -> dict[str, str]:
     """
     if not TIME.fullmatch(second):
         return {}
-    late = (seen - utc(int(second))) // timedelta(milliseconds=1)
-    return {ORDER: str(min(max(late, 0), LATE) * (999 - TOGETHER) // LATE + min(place, TOGETHER))}
+    late = min(max((seen - utc(int(second))) // timedelta(milliseconds=1), 0), LATE)
+    spread = min(late, SOON) // FINE + max(late - SOON, 0) // COARSE
+    return {ORDER: str(spread + min(place, TOGETHER))}
 
 
 def moment(second: int, about: Mapping[str, str]) -> datetime:

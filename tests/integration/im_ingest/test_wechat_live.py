@@ -101,6 +101,21 @@ async def test_what_is_not_taken_is_tried_again_and_given_up_after_three_attempt
         assert len(wechat.lost) == 1, "three attempts in all"
 
 
+async def test_words_of_one_second_are_read_in_the_order_in_which_they_came(wechat: WeChatServer, house: House) -> None:
+    channel, second = house._adds(connector(wechat)), int(time.time()) - 1
+    wechat.now = lambda: second  # and so each comes after the end of its second
+    words = [f"word {number}" for number in range(8)]
+    async with house.running() as (replica,):
+        wechat.callback = replica.hook(channel)
+        for word in words:
+            wechat.say(word, MIA)
+            await wechat.confirmed()
+        await house.quiet()
+        (conversation,) = await house.conversations()
+        found = await house.get(f"/v1/conversations/{conversation['id']}/entries")
+    assert [said(one) for one in reversed(found["items"])] == words
+
+
 async def test_a_video_comes_into_the_blob_store(wechat: WeChatServer, house: House) -> None:
     channel = house._adds(connector(wechat))
     film = b"\x00\x00\x00\x18ftypmp42"
