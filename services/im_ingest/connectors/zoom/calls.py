@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.zoom.entities import CallObject, CallSide, Recorded
 from im_ingest.connectors.zoom.frame import BY_URL, USER, Frame, iso
 from onethread.errors import Poison
 from onethread.event import (
@@ -22,10 +21,57 @@ from onethread.event import (
     Event,
     Party,
     Place,
+    Whole,
 )
 
 FAILED = frozenset({"call failed", "blocked", "internal error", "service unavailable"})
 """Of what Zoom says about an end."""
+
+
+class CallSide(msgspec.Struct):
+    """One side of a call. Whoever is not of the account has no `user_id`; `phone_number` may be an extension's."""
+
+    extension_id: str | None = None
+    user_id: str | None = None
+    name: str | None = None
+    phone_number: str | None = None
+
+
+class CallObject(msgspec.Struct):
+    """A state of a call. `handup_result` is Zoom's spelling."""
+
+    call_id: str | None = None
+    caller: CallSide = msgspec.field(default_factory=CallSide)
+    callee: CallSide = msgspec.field(default_factory=CallSide)
+    ringing_start_time: str | None = None
+    answer_start_time: str | None = None
+    connected_start_time: str | None = None
+    call_end_time: str | None = None
+    handup_result: str | None = None
+
+
+class Transcription(msgspec.Struct):
+    """The words of a voice mail."""
+
+    content: str | None = None
+
+
+class Recorded(msgspec.Struct):
+    """A recording or a voice mail. `duration`: seconds; `direction`: "inbound", "outbound", of recordings alone."""
+
+    id: str
+    call_id: str | None = None
+    date_time: str | None = None
+    download_url: str | None = None
+    duration: Whole | None = None
+    direction: str | None = None
+    caller_user_id: str | None = None
+    caller_number: str | None = None
+    caller_name: str | None = None
+    callee_user_id: str | None = None
+    callee_number: str | None = None
+    callee_name: str | None = None
+    transcription: Transcription | None = None
 
 
 class _Called(msgspec.Struct):

@@ -166,52 +166,6 @@ class Sms(msgspec.Struct):
     phone_number_campaign_opt_statuses: list[OptStatus] | None = None
 
 
-class CallSide(msgspec.Struct):
-    """One side of a call. Whoever is not of the account has no `user_id`; `phone_number` may be an extension's."""
-
-    extension_id: str | None = None
-    user_id: str | None = None
-    name: str | None = None
-    phone_number: str | None = None
-
-
-class CallObject(msgspec.Struct):
-    """A state of a call. `handup_result` is Zoom's spelling."""
-
-    call_id: str | None = None
-    caller: CallSide = msgspec.field(default_factory=CallSide)
-    callee: CallSide = msgspec.field(default_factory=CallSide)
-    ringing_start_time: str | None = None
-    answer_start_time: str | None = None
-    connected_start_time: str | None = None
-    call_end_time: str | None = None
-    handup_result: str | None = None
-
-
-class Transcription(msgspec.Struct):
-    """The words of a voice mail."""
-
-    content: str | None = None
-
-
-class Recorded(msgspec.Struct):
-    """A recording or a voice mail. `duration`: seconds; `direction`: "inbound", "outbound", of recordings alone."""
-
-    id: str
-    call_id: str | None = None
-    date_time: str | None = None
-    download_url: str | None = None
-    duration: Whole | None = None
-    direction: str | None = None
-    caller_user_id: str | None = None
-    caller_number: str | None = None
-    caller_name: str | None = None
-    callee_user_id: str | None = None
-    callee_number: str | None = None
-    callee_name: str | None = None
-    transcription: Transcription | None = None
-
-
 class MeetingMessage(msgspec.Struct):
     """A message in a meeting, or one file of it."""
 

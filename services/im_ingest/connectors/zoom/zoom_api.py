@@ -3,7 +3,7 @@
 Source: Zoom's documentation, "Server-to-Server OAuth" (tokens of one hour) and "Errors" (codes 124, 200, 300, 1001, 4711).
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from im_ingest.api_calls import OAuthApi, Refusal, trusted
@@ -18,6 +18,12 @@ ZOOM_HOSTS = (".zoom.us", ".zoomgov.com")
 BAD_TOKEN = 124
 NO_SCOPE = frozenset({200, 4700, 4711})
 MISSING = frozenset({1001, 5301, 300})
+SUBSCRIBING = {
+    1601: "Compare `events` with Zoom's reference",
+    1602: "Give the app the scope that this event needs, under Scopes",
+    1701: "Zoom's challenge was not answered: the channel's URL must be public, and `secret_tokens` hold the secret token of this app",
+}
+"""What to do when Zoom refuses a subscription, by its code (its Marketplace reference)."""
 WRONG_APP = frozenset({"invalid_client", "invalid_request", "unsupported_grant_type"})
 
 
@@ -54,6 +60,14 @@ class ZoomApi(OAuthApi):
         """An object as it comes."""
         return await self.call("GET", f"{self._api}/{path}", path, headers=await self.headers(), params=query)
 
+    async def post(self, path: str, fields: dict[str, Any]) -> None:
+        """Make an object."""
+        await self.call("POST", f"{self._api}/{path}", path, headers=await self.headers(), json=fields)
+
+    async def delete(self, path: str) -> None:
+        """Take an object away."""
+        await self.call("DELETE", f"{self._api}/{path}", path, headers=await self.headers())
+
     async def _renew(self, _: Token | None) -> Token:
         form = {"grant_type": "account_credentials", "account_id": self._account}
         return await self.grant(f"{self._login}/oauth/token", data=form, auth=self._client)
@@ -70,6 +84,8 @@ class ZoomApi(OAuthApi):
             )
         if refusal.code in NO_SCOPE:
             return Misconfigured(f"{said}. Give the app the scopes that the README names.")
+        if refusal.code in SUBSCRIBING:
+            return Misconfigured(f"{said}. {SUBSCRIBING[refusal.code]}.")
         if refusal.code in MISSING or status == 404:
             return NotThere(said)
         return Unauthorised(said) if refusal.code == BAD_TOKEN else None
