@@ -75,13 +75,13 @@ def member(record: Member, us: Us, tenant: str) -> Party:
     """Somebody with what the directory tells.
 
     An address is the word of the company whose directory holds it, and any company may write any address into its own
-    (Microsoft Learn, "Migrate away from using email claims for user identification"): only that of our tenant is believed, and
-    not for guests, whose address is another company's.
+    (Microsoft Learn, "Migrate away from using email claims for user identification"): only that of the channel's tenant is
+    believed, and not for guests, whose address is another company's.
     """
     account = Account(record.id, record.name, record.aad_object_id or record.object_id, tenant_id=record.tenant_id)
     bare = party(account, us, tenant)
     address = next((each for each in (record.email, record.user_principal_name) if each and EMAIL.fullmatch(each)), "")
-    own = (record.tenant_id or tenant).lower() == us.tenant and (record.user_role or "user").lower() not in STRANGERS
+    own = (record.tenant_id or "").lower() == us.tenant and (record.user_role or "user").lower() not in STRANGERS
     more = (Claim("email", address, evidence="directory" if own else "profile"),) if address else ()
     full = " ".join(filter(None, (record.given_name, record.surname)))
     return Party(claims=bare.claims + more, name=full or bare.name, kind=bare.kind, is_us=bare.is_us)
