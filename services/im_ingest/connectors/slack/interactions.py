@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from im_ingest import salvage
 from im_ingest.connectors.slack.forms import Command, Element, Interaction, Label, State, View
 from im_ingest.connectors.slack.markup import plain, words
 from im_ingest.connectors.slack.scene import USER
@@ -21,7 +22,7 @@ VALUES = frozenset({"value", "rich_text_value", "files"})
 
 def interaction(data: bytes, us: Us) -> Iterator[Event]:
     """What somebody did with a part of a message, a form or a shortcut."""
-    found = msgspec.json.decode(data, type=Interaction)
+    found, _ = salvage.decoded(data, Interaction)
     if not found.user.id:
         raise Poison("an interaction of nobody")
     if found.type in BUTTONS and found.actions:
@@ -42,7 +43,7 @@ def interaction(data: bytes, us: Us) -> Iterator[Event]:
 
 def command(data: bytes, about: Mapping[str, str], us: Us) -> Event:
     """A slash command: nothing of it is shown in the channel, and Slack tells no time. `about`: `trigger`, what tells two apart."""
-    found = msgspec.json.decode(data, type=Command)
+    found, _ = salvage.decoded(data, Command)
     fact = Postback(payload=found.command, values={"text": found.text} if found.text else {})
     party = _party(found.user_id, found.team_id, found.user_name, us)
     where = place(found.channel_id) if found.channel_id else Place()

@@ -29,7 +29,7 @@ from onethread.identity import digest
 
 def events(data: bytes, us: Us) -> Iterator[Event]:
     """The events of one envelope. msgspec's errors mean that it is none."""
-    envelope = msgspec.json.decode(data, type=Envelope)
+    envelope, strange = salvage.decoded(data, Envelope)
     here = Scene(envelope, us.of(envelope))
     if envelope.type != "event_callback":
         yield _about_the_app(here)
@@ -38,7 +38,7 @@ def events(data: bytes, us: Us) -> Iterator[Event]:
     handler = HANDLERS.get(kind)
     if handler is not None:
         found, degraded = salvage.decoded(bytes(envelope.event), handler.record)
-        yield from handler.made(here._replace(degraded=degraded), found)
+        yield from handler.made(here._replace(degraded=degraded or strange), found)
     else:
         yield here.own(Unknown(label=kind))
 

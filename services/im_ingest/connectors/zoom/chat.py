@@ -49,7 +49,8 @@ def events(frame: Frame) -> Iterator[Event]:
 
 
 def _posted(scene: Scene) -> Iterator[Event]:
-    yield scene.event(scene.message_id, _content(Message, scene), root=scene.root or scene.message_id)
+    named = scene.named or scene.frame.own_id()
+    yield scene.event(named, _content(Message, scene), root=scene.root or named)
 
 
 def _updated(scene: Scene) -> Iterator[Event]:
@@ -132,7 +133,8 @@ def _file(file: File, scene: Scene) -> Attachment:
         filename=file.file_name or "",
         size_bytes=file.file_size,
         external_id=file.file_id,
-        locator=msgspec.json.encode([*where, scene.message_id, file.file_id]).decode(),
+        status="pending" if scene.named else "reference",
+        locator=msgspec.json.encode([*where, scene.named, file.file_id]).decode() if scene.named else "",
     )
 
 

@@ -169,7 +169,7 @@ class Sms(msgspec.Struct):
 class MeetingMessage(msgspec.Struct):
     """A message in a meeting, or one file of it."""
 
-    message_id: str
+    message_id: str | None = None
     sender_session_id: str | None = None
     sender_name: str | None = None
     sender_email: str | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from im_ingest import salvage
 from im_ingest.connectors.zoom import bot, calls, center, chat, meetings, phone
 from im_ingest.connectors.zoom.entities import Envelope, User
 from im_ingest.connectors.zoom.frame import Frame, Us, person
@@ -52,7 +53,7 @@ class _Account(msgspec.Struct):
 
 def events(data: bytes, us: Us) -> Iterator[Event]:
     """The events of one webhook. msgspec's errors mean that it is none."""
-    envelope = msgspec.json.decode(data, type=Envelope)
+    envelope, _ = salvage.decoded(data, Envelope)
     frame = Frame(envelope.event, envelope.event_ts, bytes(envelope.payload), us, data)
     if frame.name in HANDLERS:
         yield from HANDLERS[frame.name](frame)

@@ -41,12 +41,16 @@ class Scene(NamedTuple):
         return self.here.channel_id or own or ""
 
     @property
+    def named(self) -> str:
+        """The message's id, "" where it has none."""
+        return self.here.message_id or self.here.msg_id or self.here.id or ""
+
+    @property
     def message_id(self) -> str:
-        """The message's id. Raises Poison."""
-        found = self.here.message_id or self.here.msg_id or self.here.id
-        if not found:
+        """The message's id, which what becomes of it cannot do without. Raises Poison."""
+        if not self.named:
             raise Poison("an event that names no message")
-        return found
+        return self.named
 
     @property
     def root(self) -> str:
