@@ -27,8 +27,6 @@ FROZEN = frozenset({40243, 50004, 50007})
 RIGHTS = frozenset({48001, 48002, 48004, 48007, 60011, 60030, 95011, 95012, 95017})
 BUSY = {-1: None, 6000: None, 45009: 60.0, 45011: 60.0, 45033: 5.0}
 """With the seconds to wait; None: our own back-off."""
-
-
 NO_FILE = 40007
 INSTEAD = frozenset({"application/json", "text/plain"})
 """Media types of what comes in place of a file: a refusal, or where a video is."""
@@ -80,7 +78,11 @@ class WeixinError(Poison):
 
 
 class NoFile(Retryable):
-    """The platform has no such file: not yet, or no longer. The message says until when it would be there."""
+    """The platform has no such file: not yet, or no longer."""
+
+
+class NotAllowed(Misconfigured):
+    """The app or account may not make this call."""
 
 
 class WeixinApi:
@@ -190,9 +192,10 @@ def failure(platform: Platform, path: str, refusal: Refusal, *, granting: bool =
         return Unauthorised(said)
     if code in BUSY:
         return Retryable(said, after=BUSY[code])
+    if code in RIGHTS:
+        return NotAllowed(f"{said}. {platform.rights}")
     todo = {
         **dict.fromkeys(ADDRESS, platform.addresses),
-        **dict.fromkeys(RIGHTS, platform.rights),
         **dict.fromkeys(FROZEN, f"Log in at {platform.name}'s website, and have what is frozen there released."),
     }
     return Misconfigured(f"{said}. {todo[code]}") if code in todo else WeixinError(said, code)

@@ -114,7 +114,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
     # --- the pull ---
 
     def resources(self) -> Sequence[str]:
-        return self.settings.open_kfids
+        return list(dict.fromkeys(self.settings.open_kfids))
 
     async def fetch(self, host: Host, resource: str, cursor: str | None) -> Page:
         """Up to a thousand messages. Without a cursor WeCom begins three days ago; an empty page may have more behind it."""
