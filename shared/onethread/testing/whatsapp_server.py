@@ -33,6 +33,8 @@ class WhatsAppServer(MetaServer):
         """The numbers of the account."""
         self.override = ""
         """The URL that this number's deliveries go to, before the app's own."""
+        self.standby = False
+        """Whether Meta's own agent has the chats: what people write then comes as `standby`."""
         self.subscribed = False
         """Whether the app gets the account's deliveries at all."""
         self.file_faults: list[int] = []
@@ -64,6 +66,25 @@ class WhatsAppServer(MetaServer):
         element = {"from": self.number, "to": number, "id": self.next_id(), "timestamp": self.tick()}
         return self.change("smb_message_echoes", message_echoes=[{**element, "type": "text", "text": {"body": text}}])
 
+    def agent(self, text: str, number: str) -> bytes:
+        """Meta's own agent answers. Returns the body."""
+        said = {"messaging_product": "whatsapp", "to": number, "type": "text", "text": {"body": text}}
+        echo = {"id": self.next_id(), "timestamp": self.tick(), "message": said}
+        return self.change("standby", standby={"message_echoes": [echo]})
+
+    def handover(self, kind: str, number: str, **roles: str) -> bytes:
+        """The chat goes to another: `control_passed` to the app, `control_taken` from it. Returns the body."""
+        value = {
+            "messaging_product": "whatsapp",
+            "sender": {"phone_number": number},
+            "recipient": {"display_phone_number": self.number, "phone_number_id": self.number_id},
+            "type": kind,
+            "timestamp": self.tick(),
+            kind: roles,
+        }
+        self.standby = kind == "control_taken"
+        return self._change("messaging_handovers", value)
+
     def status(self, message: str, state: str, number: str) -> bytes:
         """Something became of a message of ours. Returns the body."""
         told = {"id": message, "status": state, "timestamp": self.tick(), "recipient_id": number}
@@ -71,11 +92,16 @@ class WhatsAppServer(MetaServer):
 
     def change(self, field: str = "messages", **lists: Any) -> bytes:
         """A change of this number, to who listens; nobody is asked again who does not. Returns the body."""
+        if self.standby and field == "messages":
+            field, lists = "standby", {"standby": lists}
         value = {
             "messaging_product": "whatsapp",
             "metadata": {"display_phone_number": self.number, "phone_number_id": self.number_id},
             **lists,
         }
+        return self._change(field, value)
+
+    def _change(self, field: str, value: Json) -> bytes:
         entry = {"id": self.business_account, "changes": [{"field": field, "value": value}]}
         return self.deliver(entry, to=self.override)
 

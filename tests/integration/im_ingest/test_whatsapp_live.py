@@ -89,6 +89,32 @@ async def test_a_number_is_registered_heard_and_what_comes_again_changes_nothing
     assert {delivery.status for delivery in whatsapp.deliveries} == {200}
 
 
+async def test_what_metas_own_agent_is_told_and_answers_is_in_the_conversation(
+    whatsapp: WhatsAppServer, house: House
+) -> None:
+    channel = house._adds(connector(whatsapp))
+    async with house.running() as (replica,):
+        whatsapp.callback = replica.hook(channel)
+        whatsapp.standby = True
+        bodies = [
+            whatsapp.say("Where is my parcel?", MIA, user_id=MIA_ID),
+            whatsapp.agent("It leaves today.", MIA),
+            whatsapp.status("wamid.SIM00002", "read", MIA),
+            whatsapp.handover("control_passed", MIA, previous_owner_role="ai_agent", new_owner_role="escalation"),
+            whatsapp.say("A person, please.", MIA, user_id=MIA_ID),
+        ]
+        for body in bodies:
+            whatsapp.repeat(body)
+        await whatsapp.confirmed()
+        await house.quiet()
+        found = await lines(house)
+    told = [(one["kind"], one["direction"]) for one in found if one["kind"] in {"message", "system"}]
+    assert told == [("message", "inbound"), ("message", "outbound"), ("system", "inbound"), ("message", "inbound")]
+    answer = next(one for one in found if one["direction"] == "outbound")
+    assert (said(answer), answer["state"]["delivery"]["status"]) == ("It leaves today.", "read")
+    assert await house.letters() == 0
+
+
 async def test_what_comes_before_its_message_waits_for_it(whatsapp: WhatsAppServer, house: House) -> None:
     channel = house._adds(connector(whatsapp))
     edit = {"original_message_id": "wamid.LATE", "message": {"type": "text", "text": {"body": "Two kettles, please"}}}

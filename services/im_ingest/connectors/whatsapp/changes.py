@@ -16,7 +16,6 @@ from im_ingest.connectors.whatsapp.entities import (
     Change,
     Contact,
     History,
-    Metadata,
     Preference,
     Status,
     Thread,
@@ -25,24 +24,19 @@ from im_ingest.connectors.whatsapp.entities import (
     Value,
 )
 from im_ingest.connectors.whatsapp.messages import completed, events
-from im_ingest.connectors.whatsapp.scene import scene
-from im_ingest.connectors.whatsapp.who import Ids, ids, person, phone
+from im_ingest.connectors.whatsapp.people import address, handed_over, preference, renamed
+from im_ingest.connectors.whatsapp.scene import Setting, scene
+from im_ingest.connectors.whatsapp.who import Ids, ids, person
 from im_ingest.meta import DAMAGED, moment, readable
 from onethread.errors import Poison
 from onethread.event import (
     ChannelState,
-    Claim,
-    ContactSubscribed,
-    ContactUnsubscribed,
     Event,
     Failure,
-    IdentityChanged,
-    Party,
     Place,
     Receipt,
     Unknown,
 )
-from onethread.event import Contact as ContactFacts
 from onethread.identity import digest
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -58,7 +52,7 @@ RECEIPTS: dict[str, ReceiptStatus] = {
 }
 STATES = frozenset({"account_update", "account_alerts", "account_review_update", "phone_number_quality_update"})
 """Fields that say how our account stands there."""
-SPARE = frozenset({"contacts", "errors", "event"})
+SPARE = frozenset({"contacts", "errors", "event", "conversation_context"})
 """Parts without which an element can be read."""
 
 
@@ -73,19 +67,25 @@ def normalised(data: bytes, about: Mapping[str, str]) -> Iterator[Event]:
 
 
 def _of(field: str, value: Value) -> Iterator[Event]:
-    ours, contacts = value.metadata, _contacts(value)
-    for message in (*(value.messages or ()), *(value.message_echoes or ())):
-        here = scene(message, ours, contacts, imported=field == "history")
-        yield from (completed(here),) if here.imported else events(here)
+    contacts, context = _contacts(value), value.conversation_context
+    summary = (context.summary.text if context and context.summary else None) or ""
+    found = Setting(value.metadata, contacts, field == "history", standby=field == "standby", summary=summary)
+    for messages, setting in ((value.messages, found), (value.message_echoes, found._replace(echoes=True))):
+        for message in messages or ():
+            here = scene(message, setting)
+            yield from (completed(here),) if setting.imported else events(here)
     for status in _read(value.statuses, Status):
-        yield called(status, ours, contacts) if status.type == "call" else _receipt(status, contacts)
-    yield from (call(record, ours, contacts) for record in _read(value.calls, Call))
-    yield from (_preference(wish, contacts) for wish in _read(value.user_preferences, Preference))
+        event = called(status, found.ours, contacts) if status.type == "call" else _receipt(status, contacts)
+        yield msgspec.structs.replace(event, standby=found.standby)
+    yield from (call(record, found.ours, contacts) for record in _read(value.calls, Call))
+    yield from (preference(wish, contacts) for wish in _read(value.user_preferences, Preference))
     for update in _read(value.user_id_update, UserIdUpdate):
-        yield from _renamed(update)
-    yield from (_address(entry) for entry in _read(value.state_sync, BookChange))
+        yield from renamed(update)
+    yield from (address(entry) for entry in _read(value.state_sync, BookChange))
     for chunk in value.history or ():
-        yield from _history(msgspec.json.decode(chunk, type=History), ours)
+        yield from _history(msgspec.json.decode(chunk, type=History), Setting(found.ours, imported=True))
+    if handover := value.control_passed or value.control_taken:
+        yield handed_over(value, handover, contacts)
 
 
 def _read(elements: Iterable[msgspec.Raw] | None, kind: type[R]) -> Iterator[R]:
@@ -143,55 +143,10 @@ def _words(status: Status) -> str:
     return details if isinstance(details, str) and details else error.title or error.message or ""
 
 
-def _preference(wish: Preference, contacts: list[Contact]) -> Event:
-    known, party = person(ids(wish.wa_id, wish.user_id), contacts)
-    out = wish.value == "stop"
-    return Event(
-        f"preference:{known.best}:{wish.category}:{wish.timestamp}",
-        ContactUnsubscribed(reason="opt_out") if out else ContactSubscribed(reason="opt_in"),
-        sender=party,
-        received_at=moment(wish.timestamp),
-        channel_data={"category": wish.category, "value": wish.value},
-    )
-
-
-def _renamed(update: UserIdUpdate) -> Iterator[Event]:
-    """The old id and the new one are one person."""
-    changed = update.user_id
-    if changed is None or not (changed.previous and changed.current):
-        yield Event(f"user_id_update:{update.wa_id}:{update.timestamp}", Unknown(label="user_id_update"))
-        return
-    _, party = person(ids(update.wa_id, changed.current), [])
-    yield Event(
-        f"user_id_update:{changed.previous}:{changed.current}",
-        IdentityChanged(old=Claim("whatsapp_user", changed.previous), new=Claim("whatsapp_user", changed.current)),
-        external_thread_id=changed.current,
-        sender=party,
-        received_at=moment(update.timestamp),
-    )
-
-
-def _address(entry: BookChange) -> Event:
-    """A name from the address book of our own app. It says how we call a number, so the number is all it claims."""
-    book, at = entry.contact, moment(entry.metadata.timestamp if entry.metadata else None)
-    number = ids(book.phone_number if book else "", None).number
-    if not (book and number and entry.action == "add"):
-        stamp = entry.metadata.timestamp if entry.metadata else ""
-        return Event(f"state_sync:{number}:{stamp}", Unknown(label=f"state_sync {entry.action}"), received_at=at)
-    party = Party(claims=(phone(number),), name=book.full_name or "")
-    return Event(
-        phone(number).value,
-        ContactFacts(form="address_book"),
-        revision=digest(book.full_name or ""),
-        sender=party,
-        received_at=at,
-    )
-
-
-def _history(chunk: History, ours: Metadata | None) -> Iterator[Event]:
+def _history(chunk: History, setting: Setting) -> Iterator[Event]:
     for thread in chunk.threads:
         for message in thread.messages:
-            yield from events(scene(message, ours, [], partner=_partner(thread), imported=True))
+            yield from events(scene(message, setting, _partner(thread)))
     for error in chunk.errors or ():
         yield Event(f"history:{error.code}", ChannelState(state="no_history", reason=error.title or str(error.code)))
 

@@ -117,6 +117,34 @@ class BookChange(msgspec.Struct):
     metadata: BookMoment | None = None
 
 
+class Writer(msgspec.Struct):
+    """The person whose chat goes from one app to another."""
+
+    phone_number: str | None = None
+    user_id: str | None = None
+
+
+class Summary(msgspec.Struct):
+    """What was said so far, in Meta's words."""
+
+    text: str | None = None
+
+
+class Context(msgspec.Struct):
+    """What an app is told that gets a chat."""
+
+    summary: Summary | None = None
+
+
+class Handover(msgspec.Struct):
+    """Who had the chat, and who has it now, by their roles, such as `ai_agent` and `escalation`."""
+
+    previous_owner_role: str | None = None
+    new_owner_role: str | None = None
+    metadata: str | None = None
+    conversation_context: Context | None = None
+
+
 class ThreadContext(msgspec.Struct):
     """Who a thread of the history is with."""
 
@@ -154,6 +182,12 @@ class Value(msgspec.Struct):
     history: list[msgspec.Raw] | None = None
     errors: list[Error] | None = None
     event: str | None = None
+    conversation_context: Context | None = None
+    sender: Writer | None = None
+    type: str | None = None
+    timestamp: Stamp = None
+    control_passed: Handover | None = None
+    control_taken: Handover | None = None
 
 
 class Change(msgspec.Struct):

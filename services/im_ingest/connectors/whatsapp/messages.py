@@ -43,17 +43,17 @@ def completed(here: Scene) -> Event:
 
 
 def _content(here: Scene, said: Said, kind: type[C]) -> C:
-    sent = None if here.imported else here.at  # a file of an old message was handed over just now
+    sent = None if here.setting.imported else here.at  # a file of an old message was handed over just now
     degraded = f"of a strange form: {here.lost}" if here.lost else ""
     return msgspec.structs.replace(content(said, kind, sent, here.wrote(said.context)), degraded=degraded)
 
 
 def _said(here: Scene) -> Iterator[Event]:
     fact = _content(here, here.message, NewMessage)
-    yield msgspec.structs.replace(here.event(fact), channel_data=_rest(here.message))
+    yield msgspec.structs.replace(here.event(fact), channel_data=_rest(here.message, here.setting.summary))
 
 
-def _rest(said: Said) -> dict[str, Any]:
+def _rest(said: Said, summary: str) -> dict[str, Any]:
     """What has no field of its own."""
     error = said.errors[0] if said.errors else None
     product = said.context.referred_product if said.context else None
@@ -65,6 +65,8 @@ def _rest(said: Said) -> dict[str, Any]:
         "referral_text": said.referral.body if said.referral else None,
         "animated": said.sticker.animated if said.sticker else None,
         "catalog_id": said.order.catalog_id if said.order else None,
+        "template": said.template.name if said.template else None,
+        "summary": summary,
     }
     return {name: value for name, value in found.items() if value}
 
@@ -147,6 +149,11 @@ def _system(here: Scene) -> Iterator[Event]:
     pairs = [
         (_number(here.known.number), _number(system.wa_id or system.new_wa_id), "number"),
         (_user(system.previous_user_id or here.message.from_user_id), _user(system.user_id), "user_id"),
+        (
+            _parent(system.previous_parent_user_id or here.message.from_parent_user_id),
+            _parent(system.parent_user_id),
+            "parent_user_id",
+        ),
     ]
     moved = system.type.startswith(("user_changed", "customer_changed"))  # the second is what it was called before
     changes = [(old, new, which) for old, new, which in pairs if moved and old and new and old != new]
@@ -162,6 +169,10 @@ def _number(number: str | None) -> Claim | None:
 
 def _user(user_id: str | None) -> Claim | None:
     return Claim("whatsapp_user", user_id) if user_id and USER_ID.fullmatch(user_id) else None
+
+
+def _parent(user_id: str | None) -> Claim | None:
+    return Claim("whatsapp_parent_user", user_id) if user_id and USER_ID.fullmatch(user_id) else None
 
 
 def _opened(here: Scene) -> Iterator[Event]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from im_ingest.connectors.whatsapp.interactive import Button, Interactive, Product, Template
 from im_ingest.meta import Stamp
 
 
@@ -17,11 +18,15 @@ class Text(msgspec.Struct):
 
 
 class Medium(msgspec.Struct):
-    """A file. `sha256`: base64 of the digest; `url` needs the token as well and dies sooner than `id`, so it is not used."""
+    """A file. `sha256`: base64 of the digest; `url` needs the token as well and dies sooner than `id`, so it is not used.
+
+    `link`: of what another app sent: an address of its own.
+    """
 
     id: str | None = None
     mime_type: str | None = None
     sha256: str | None = None
+    link: str | None = None
     caption: str | None = None
     filename: str | None = None
     voice: bool | None = None
@@ -66,45 +71,6 @@ class Card(msgspec.Struct):
     origin: str | None = None
 
 
-class Reply(msgspec.Struct):
-    """What somebody chose of buttons or a list."""
-
-    id: str | None = None
-    title: str | None = None
-    description: str | None = None
-
-
-class FlowReply(msgspec.Struct):
-    """What a flow (a form) gave; `response_json` is an object in a string."""
-
-    response_json: str = ""
-    body: str | None = None
-    name: str | None = None
-
-
-class CallPermission(msgspec.Struct):
-    """Whether we may call."""
-
-    response: str = ""
-
-
-class Interactive(msgspec.Struct):
-    """The answer to an interactive message."""
-
-    type: str = ""
-    button_reply: Reply | None = None
-    list_reply: Reply | None = None
-    nfm_reply: FlowReply | None = None
-    call_permission_reply: CallPermission | None = None
-
-
-class Button(msgspec.Struct):
-    """A quick reply of a template."""
-
-    payload: str | None = None
-    text: str | None = None
-
-
 class Reaction(msgspec.Struct):
     """A reaction; without an emoji it is taken back."""
 
@@ -127,13 +93,6 @@ class Order(msgspec.Struct):
     catalog_id: str | None = None
     text: str | None = None
     product_items: list[OrderedProduct] | None = None
-
-
-class Product(msgspec.Struct):
-    """A product that a question is about."""
-
-    catalog_id: str | None = None
-    product_retailer_id: str = ""
 
 
 class Context(msgspec.Struct):
@@ -166,6 +125,8 @@ class System(msgspec.Struct):
     new_wa_id: str | None = None
     user_id: str | None = None
     previous_user_id: str | None = None
+    parent_user_id: str | None = None
+    previous_parent_user_id: str | None = None
 
 
 class Error(msgspec.Struct):
@@ -200,6 +161,7 @@ class Said(msgspec.Struct, kw_only=True):
     interactive: Interactive | None = None
     button: Button | None = None
     order: Order | None = None
+    template: Template | None = None
     unsupported: Unsupported | None = None
     errors: list[Error] | None = None
 
@@ -218,7 +180,7 @@ class Revoke(msgspec.Struct):
 
 
 class Message(Said, kw_only=True):
-    """A message; an edit, a deletion and a reaction are messages with ids of their own. `to` is there if we wrote it."""
+    """A message; an edit, a deletion and a reaction are messages with ids of their own. `to`, or `recipient` with a user id, is there if we wrote it."""
 
     id: str
     timestamp: Stamp = None
@@ -228,6 +190,7 @@ class Message(Said, kw_only=True):
     to: str | None = None
     to_user_id: str | None = None
     to_parent_user_id: str | None = None
+    recipient: str | None = None
     group_id: str | None = None
     reaction: Reaction | None = None
     edit: Edit | None = None

@@ -14,14 +14,29 @@ from onethread.errors import Poison
 from onethread.event import AnyFact, Claim, Event, Party
 from onethread.identity import canonical
 
-WHO = frozenset({"from", "from_user_id", "to", "to_user_id", "group_id"})
+WHO = frozenset({"from", "from_user_id", "to", "to_user_id", "recipient", "group_id"})
 """Without them a message could come to the wrong person."""
 _END = 8
 """Digits that both spellings of a number end with."""
 
 
+class Setting(NamedTuple):
+    """What the change says of its messages.
+
+    `imported`: they are older than the channel; `standby`: another app has the chat; `echoes`: our side wrote them;
+    `summary`: what was said before, in Meta's words.
+    """
+
+    ours: Metadata | None = None
+    contacts: Sequence[Contact] = ()
+    imported: bool = False
+    standby: bool = False
+    echoes: bool = False
+    summary: str = ""
+
+
 class Scene(NamedTuple):
-    """A message with both sides. `ours`: we wrote it; `imported`: it is older than the channel; `lost`: parts of a strange shape."""
+    """A message with both sides. `ours`: our side wrote it; `lost`: parts of a strange shape; `setting`: where it was found."""
 
     message: Message
     known: Ids
@@ -29,8 +44,8 @@ class Scene(NamedTuple):
     our_side: Party
     ours: bool
     at: datetime | None
-    imported: bool
     lost: str
+    setting: Setting
 
     def event(self, fact: AnyFact, external_id: str = "", revision: str = "") -> Event:
         """An event about this message, or about the one that `external_id` names."""
@@ -44,6 +59,7 @@ class Scene(NamedTuple):
             sender=self.customer,
             received_at=self.at,
             reply_context=self._reply_context(),
+            standby=self.setting.standby,
         )
         if not self.ours:
             return bare
@@ -65,28 +81,23 @@ class Scene(NamedTuple):
         return self.our_side if _is_one_of(author, self.our_side) else None
 
 
-def scene(
-    data: msgspec.Raw,
-    metadata: Metadata | None,
-    contacts: Sequence[Contact],
-    *,
-    partner: Ids | None = None,
-    imported: bool = False,
-) -> Scene:
+def scene(data: msgspec.Raw, setting: Setting, partner: Ids | None = None) -> Scene:
     """Who wrote it to whom. `partner`: the other side, where the thread says it and not the message."""
     message, lost = readable(data, Message)
     if strange := WHO & set(lost):
         raise Poison(f"of a strange form: {', '.join(sorted(strange))}")
-    own = us(metadata)
-    ours = _is_ours(message, own)
+    own = us(setting.ours, by_an_app=setting.standby)
+    ours = setting.echoes or _is_ours(message, own)
     if ours:
-        known = ids(message.to, message.to_user_id, message.to_parent_user_id)
+        known = ids(message.to, message.to_user_id or message.recipient, message.to_parent_user_id)
     else:
         known = ids(message.from_, message.from_user_id, message.from_parent_user_id)
     if partner is not None and not message.group_id:
         known = Ids(known.number or partner.number, known.user_id or partner.user_id, known.parent_id)
-    whole, customer = person(known, contacts, *_own_numbers(message, ours=ours))
-    return Scene(message, whole, customer, own, ours, moment(message.timestamp), imported, ", ".join(lost))
+    if ours and not (known.best or message.group_id):
+        raise Poison("our side wrote it, and it does not say to whom")
+    whole, customer = person(known, setting.contacts, *_own_numbers(message, ours=ours))
+    return Scene(message, whole, customer, own, ours, moment(message.timestamp), ", ".join(lost), setting)
 
 
 def _is_ours(message: Message, own: Party) -> bool:

@@ -1,6 +1,7 @@
 """A delivery as records: each a change that holds one element, so that a bad one is set aside alone. It reads no element.
 
-The shape stays the provider's own. Contacts go with the elements that name them; session descriptions of calls are dropped.
+The shape stays the provider's own, but for the field `standby`: its lists stand where those of `messages` do, and what was sent
+beside the id it got. Contacts go with the elements that name them; session descriptions of calls are dropped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,8 @@ from im_ingest.meta import DAMAGED, Item, Json, elements
 from onethread.connector import Raw
 
 LISTS = ("messages", "statuses", "message_echoes", "calls", "user_preferences", "user_id_update", "state_sync")
+WITH_EACH = ("messaging_product", "metadata", "errors", "conversation_context")
+NOTHING = msgspec.Raw(b"{}")
 MOST = 5
 """Contacts that go with one element; it names one or two people."""
 Value = Mapping[str, Any]
@@ -38,9 +41,9 @@ def records(item: Item) -> Iterator[Raw]:
 
 
 def _records(change: _Change, about: dict[str, str]) -> Iterator[Raw]:
-    value = change.value
-    metadata = msgspec.json.decode(value.get("metadata", msgspec.Raw(b"{}")), type=_Metadata)
-    base: dict[str, Any] = {name: value[name] for name in ("messaging_product", "metadata", "errors") if name in value}
+    value = {**change.value, **_fields(change.value.get("standby", NOTHING))}
+    metadata = msgspec.json.decode(value.get("metadata") or value.get("recipient") or NOTHING, type=_Metadata)
+    base: dict[str, Any] = {name: value[name] for name in WITH_EACH if name in value}
     parts = [*_elements(value), *_history(value)] or [value]
     for part in parts:
         data = msgspec.json.encode({"field": change.field, "value": {**base, **part}})
@@ -51,7 +54,7 @@ def _elements(value: Json) -> Iterator[Value]:
     contacts = _Contacts(elements(value.get("contacts")))
     for name in LISTS:
         for element in elements(value.get(name)):
-            kept = _without_session(element) if name == "calls" else element
+            kept = KEPT[name](element) if name in KEPT else element
             yield {"contacts": contacts.of(element), name: [kept]}
 
 
@@ -108,8 +111,16 @@ def _words(part: msgspec.Raw) -> set[str]:
 
 def _without_session(call: msgspec.Raw) -> Any:
     """A session description holds the password of the call's media path."""
-    try:
-        fields = msgspec.json.decode(call, type=Json)
-    except DAMAGED:
-        return call  # no call, so nobody reads it
-    return {name: value for name, value in fields.items() if name != "session"}
+    fields = _fields(call)
+    return {name: value for name, value in fields.items() if name != "session"} or call
+
+
+def _sent(echo: msgspec.Raw) -> Any:
+    """An echo in standby holds a call of the API, as it was made, under `message`."""
+    fields = _fields(echo)
+    sent = _fields(fields.pop("message", NOTHING))
+    return {**sent, **fields} if sent else echo
+
+
+KEPT = {"calls": _without_session, "message_echoes": _sent}
+"""What is kept of an element, where that is not all of it."""

@@ -83,11 +83,11 @@ def _claims(known: Ids) -> tuple[Claim, ...]:
     )
 
 
-def us(metadata: Metadata | None) -> Party:
-    """Our number, whoever wrote from it."""
+def us(metadata: Metadata | None, *, by_an_app: bool = False) -> Party:
+    """Our number: a person who wrote from it, or an app such as Meta's own agent."""
     number = "".join(c for c in (metadata.display_phone_number if metadata else "") if c.isdecimal())
     claims = (phone(number),) if NUMBER.fullmatch(number) else ()
-    return Party(claims=claims, kind="agent", is_us=True)
+    return Party(claims=claims, kind="app" if by_an_app else "agent", is_us=True)
 
 
 def place(message: Message) -> Place:
