@@ -26,8 +26,7 @@ def events(kind: str, number: int, **content: Any) -> list[Event]:
 
 
 def test_edits_of_one_second_are_all_kept_and_read_in_their_order() -> None:
-    """Also the third, which says again what the first said: it is how the message reads now."""
-    texts = ["two parcels", "three parcels", "two parcels"]
+    texts = ["two parcels", "three parcels", "four parcels"]
     made = [events("edited_message", 700 + n, text=text, edit_date=SECOND)[0] for n, text in enumerate(texts)]
     assert len({event.revision for event in made}) == 3
     times = [event.received_at for event in made if event.received_at is not None]
@@ -36,8 +35,10 @@ def test_edits_of_one_second_are_all_kept_and_read_in_their_order() -> None:
 
 
 def test_the_same_edit_twice_is_one_event() -> None:
-    once, again = (events("edited_message", 700, text="two", edit_date=SECOND) for _ in range(2))
+    """Sent again, or told by another update since somebody reacted to it."""
+    (once,), (again,), (told,) = (events("edited_message", n, text="two", edit_date=SECOND) for n in (700, 700, 705))
     assert once == again
+    assert (told.external_id, told.revision) == (once.external_id, once.revision)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A Telegram message as events: words, a start, or a line that Telegram wrote itself. It knows nothing of entrances."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -35,6 +35,12 @@ from onethread.event import (
     ThreadLinked,
 )
 from onethread.event import Message as Said
+from onethread.identity import digest
+
+NOT_CONTENT = frozenset(
+    {"message_id", "date", "edit_date", "from", "sender_chat", "chat", "reply_to_message", "reply_markup"}
+)
+"""Fields that say nothing new when a message is edited."""
 
 START = re.compile(r"/start(?:@(?P<bot>\w{1,64}))?(?:\s+(?P<parameter>[A-Za-z0-9_-]{1,64}))?\s*", re.ASCII)
 """A deep link `https://t.me/<bot>?start=<parameter>` that somebody followed (Bot API, "Deep linking")."""
@@ -112,12 +118,18 @@ def _start(message: Message, us: Us) -> re.Match[str] | None:
     return found if named == us.username.casefold() else None
 
 
-def edited(message: Message, us: Us, update_id: int) -> Event:
-    """The message as it reads now. `edit_date` has whole seconds: of several edits in one, the update's number tells the order."""
+def edited(message: Message, us: Us, record: Mapping[str, Any], update_id: int) -> Event:
+    """The message as it reads now.
+
+    `edit_date` has whole seconds: of several edits in one, the content tells one from another, and the update's number the order.
+    The number is no part of the id: a reaction, too, may have the same edit told again (tdlib/telegram-bot-api, issue 388).
+    """
     at = moment(message.edit_date)
+    new = {name: value for name, value in record.items() if name not in NOT_CONTENT}
+    fingerprint = digest(msgspec.json.encode(new, order="sorted").decode())
     return msgspec.structs.replace(
         event(message, us, content(message, us, MessageEdited)),
-        revision=f"{int(at.timestamp()) if at else 0}-{update_id}",
+        revision=f"{int(at.timestamp()) if at else 0}-{fingerprint}",
         received_at=ordered(at, update_id),
     )
 

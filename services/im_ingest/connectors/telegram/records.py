@@ -4,7 +4,7 @@ What cannot be read of a message is left out, so that the rest is seen. A kind t
 no clock, no secret.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -12,12 +12,10 @@ import msgspec
 from telegram import Update
 
 from im_ingest.connectors.telegram.strict import whole
-from im_ingest.connectors.telegram.updates import HANDLERS, MESSAGES
+from im_ingest.connectors.telegram.updates import HANDLERS, MESSAGES, Record
 from im_ingest.connectors.telegram.who import Us
 from onethread.errors import Poison
 from onethread.event import Content, Event, Unknown
-
-Record = Mapping[str, Any]
 
 PLAIN = frozenset(
     {"message_id", "date", "edit_date", "from", "sender_chat", "chat", "text", "caption", "business_connection_id",
@@ -52,7 +50,7 @@ def _read(record: Record, kind: str, us: Us) -> list[Event]:
     update, handler = _parse(record), HANDLERS.get(kind)
     if handler is None:
         return [Event(f"update:{whole(update.update_id)}", Unknown(label=kind))]
-    return list(handler(update, us))
+    return list(handler(update, record[kind], us))
 
 
 def _read_in_part(record: Record, kind: str, us: Us) -> list[Event]:

@@ -1,6 +1,6 @@
 """Updates of the Bot API, already parsed, as events: one handler for each kind that we take in. It knows no JSON."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -47,7 +47,8 @@ from onethread.event import (
     Unknown,
 )
 
-Handler = Callable[[Update, Us], Iterable[Event]]
+Record = Mapping[str, Any]
+Handler = Callable[[Update, Record, Us], Iterable[Event]]
 
 ALLOWED = (
     "message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "message_reaction",
@@ -61,11 +62,14 @@ PRESENT = frozenset({"creator", "administrator", "member"})
 
 
 def _new(field: str) -> Handler:
-    return lambda update, us: said(known(getattr(update, field), Message), us)
+    return lambda update, _record, us: said(known(getattr(update, field), Message), us)
 
 
 def _edit(field: str) -> Handler:
-    return lambda update, us: (edited(known(getattr(update, field), Message), us, whole(update.update_id)),)
+    def handler(update: Update, record: Record, us: Us) -> Iterator[Event]:
+        yield edited(known(getattr(update, field), Message), us, record, whole(update.update_id))
+
+    return handler
 
 
 def _by(party: Party) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def _by(party: Party) -> dict[str, Any]:
     return {"sender": party, "direction": "outbound" if party.is_us else "inbound", "echo": party.is_us}
 
 
-def _pressed(update: Update, us: Us) -> Iterator[Event]:
+def _pressed(update: Update, _record: Record, us: Us) -> Iterator[Event]:
     """A button under a message. The query has no time of its own, so the host's is used."""
     query = known(update.callback_query, CallbackQuery)
     message, payload = query.message, words(query.data) or words(query.game_short_name)
@@ -102,7 +106,7 @@ def _title(markup: InlineKeyboardMarkup | None, payload: str) -> str:
     return next((words(button.text) for button in buttons if button.callback_data == payload), "")
 
 
-def _reacted(update: Update, us: Us) -> Iterator[Event]:
+def _reacted(update: Update, _record: Record, us: Us) -> Iterator[Event]:
     """Telegram names all reactions before and after; what changed is the difference."""
     change = known(update.message_reaction, MessageReactionUpdated)
     target = message_ref(change.chat, change.message_id)
@@ -142,7 +146,7 @@ def _symbol(reaction: ReactionType) -> str:
 
 
 def _membership(field: str) -> Handler:
-    return lambda update, us: _moved(update, known(getattr(update, field), ChatMemberUpdated), us)
+    return lambda update, _record, us: _moved(update, known(getattr(update, field), ChatMemberUpdated), us)
 
 
 def _moved(update: Update, change: ChatMemberUpdated, us: Us) -> Iterator[Event]:
@@ -173,7 +177,7 @@ def _present(member: ChatMember) -> bool:
     return words(member.status) in PRESENT
 
 
-def _connected(update: Update, _us: Us) -> Iterator[Event]:
+def _connected(update: Update, _record: Record, _us: Us) -> Iterator[Event]:
     """A person lent the bot their business account, or took it back; or changed what the bot may do there."""
     connection = update.business_connection
     if connection is None:
@@ -191,7 +195,7 @@ def _connected(update: Update, _us: Us) -> Iterator[Event]:
     )
 
 
-def _deleted(update: Update, _us: Us) -> Iterator[Event]:
+def _deleted(update: Update, _record: Record, _us: Us) -> Iterator[Event]:
     """The only kind of chat whose deletions Telegram reports; it says neither who nor when."""
     deletion = update.deleted_business_messages
     if deletion is None:
