@@ -1,6 +1,7 @@
 """Slack from the provider's side: the simulator against the real entrance, stream host, log, unifier and API."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ MIA, ANNA = "U0MIA", "U0ANNA"
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackServer]:
     async with SlackServer(delay=lambda number: 0.02 * number) as running:
+        yield running
+
+
+@pytest.fixture
+async def slack_now() -> AsyncIterator[SlackServer]:
+    """Where people write now: forms and commands have no time of their own."""
+    async with SlackServer(began=int(time.time())) as running:
         yield running
 
 
@@ -165,19 +173,34 @@ async def test_workspaces_of_one_app_share_a_url_and_one_of_nobody_is_set_aside(
     assert await house.letters() == 1
 
 
-async def test_a_button_and_a_command_are_answered_in_time_and_leave_no_secret(
-    slack: SlackServer, house: House
+@pytest.mark.parametrize("edge", ["webhook", "socket"])
+async def test_buttons_forms_and_commands_are_answered_in_time_and_leave_no_secret(
+    slack_now: SlackServer, house: House, edge: str
 ) -> None:
-    channel = house._adds(connector(slack))
+    slack = slack_now
+    channel = house._adds(connector(slack, edge=edge))
     async with house.running() as (replica,):
-        assert await slack.enter(replica.hook(channel))
-        question = slack.bot_says("Which size?", "C0SUPPORT")
-        slack.press(question, MIA, "size", "L")
+        if edge == "socket":
+            await slack.sockets.until(lambda: slack.sockets.listeners == 1)
+        else:
+            assert await slack.enter(replica.hook(channel))
+        slack.say("I want one", MIA, "D0MIA")
+        await slack.confirmed()
+        question = slack.bot_says("Which size?", "D0MIA")
+        bodies = [slack.press(question, MIA, "size", "L"), slack.submit(MIA, "address", street="Hill Road 1")]
+        bodies += [slack.command(MIA, "/order", "4711", "D0MIA")]
+        await slack.confirmed()
+        for body in bodies if edge == "webhook" else ():
+            slack.repeat(body, "application/x-www-form-urlencoded")
         await slack.confirmed()
         await house.quiet()
-        (entries,) = (await lines(house)).values()
-    assert [one["kind"] for one in entries if one["kind"] != "message"] == ["postback"]
-    assert "response_url" not in str(entries)
+        entries = [one for each in (await lines(house)).values() for one in each]
+    facts = {one["fact"]["payload"]: one["fact"].get("values") for one in entries if one["kind"] == "postback"}
+    assert facts == {"L": {"action": "size"}, "address": {"street.text": "Hill Road 1"}, "/order": {"text": "4711"}}
+    assert len([one for one in entries if one["kind"] == "postback"]) == 3
+    assert {delivery.status for delivery in slack.deliveries} <= {200}
+    assert "hooks.slack.com" not in str(entries)
+    assert await house.letters() == 0
 
 
 # --- Socket Mode ----------------------------------------------------------------------------------------------------
