@@ -376,5 +376,8 @@ async def test_stopping_takes_the_override_away(whatsapp: WhatsAppServer) -> Non
     async with RecordingHost(lent) as host:
         await lent.subscribe(host, None)
         assert whatsapp.override == ""
+        whatsapp.override = "https://crm.example.com/meta"
+        await lent.subscribe(host, None)
+        assert whatsapp.override == "https://crm.example.com/meta"
         await connector(whatsapp, business_account="").subscribe(host, None)
     assert whatsapp.callback == ""

@@ -70,7 +70,8 @@ class WhatsApp(MetaConnector[Settings], Downloads):
         if not own.business_account:
             return None
         if url is None:
-            await api.post(own.account, webhook_configuration={"override_callback_uri": ""})
+            if is_hook(await self._own_url(api)):  # that of another program stays
+                await api.post(own.account, webhook_configuration={"override_callback_uri": ""})
             return None
         await api.post(f"{own.business_account}/subscribed_apps")
         configuration = {"override_callback_uri": url, "verify_token": own.verify_token.get_secret_value()}
@@ -81,15 +82,19 @@ class WhatsApp(MetaConnector[Settings], Downloads):
     async def check(self, host: Host) -> AsyncIterator[Step]:
         api = self.api(host)
         try:
-            number = await api.get(self.settings.account, _Number, fields="display_phone_number,webhook_configuration")
+            own_url = await self._own_url(api)
         except OnethreadError as error:
             yield Step("token", ok=False, todo=_todo(error))
             return
         yield Step("token", ok=True)
-        own_url = (number.webhook_configuration or {}).get("phone_number") or ""
         async for step in self.app_steps(host, elsewhere=is_hook(own_url)):
             yield step
         yield await self._subscription(api, own_url)
+
+    async def _own_url(self, api: GraphApi) -> str:
+        """Where deliveries of this number go, if not to the app's URL."""
+        number = await api.get(self.settings.account, _Number, fields="display_phone_number,webhook_configuration")
+        return (number.webhook_configuration or {}).get("phone_number") or ""
 
     async def _subscription(self, api: GraphApi, own_url: str) -> Step:
         account = self.settings.business_account
