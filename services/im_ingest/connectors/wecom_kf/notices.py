@@ -1,6 +1,7 @@
 """Events of `sync_msg`: what happens to a chat and to its messages. It knows no message."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from im_ingest.connectors.wecom_kf.entities import Happening
 from im_ingest.connectors.wecom_kf.scene import Scene
@@ -96,7 +97,8 @@ def _refused(here: Scene, event: Happening) -> Event:
 
 def _on_duty(here: Scene, event: Happening) -> Event:
     """An agent begins (1) or stops (2) to take chats. It concerns no customer, so it is counted and not shown."""
-    data = {"servicer_userid": event.servicer_userid, "status": event.status}
+    data: dict[str, Any] = {"servicer_userid": event.servicer_userid, "status": event.status}
+    data |= {"stop_type": event.stop_type} if event.stop_type else {}
     return here.event(here.item.msgid, Unknown(label=event.event_type), channel_data=data, look_up=False)
 
 

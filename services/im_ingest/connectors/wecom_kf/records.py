@@ -15,7 +15,7 @@ from im_ingest.connectors.wecom_kf.scene import Scene, person
 from im_ingest.weixin import moment
 from onethread.connector import Raw, utc
 from onethread.errors import Poison
-from onethread.event import Claim, Contact, Event, Party, Postback, Unknown
+from onethread.event import ChannelState, Claim, Contact, Event, Party, Postback, Unknown
 from onethread.identity import digest
 
 GENDERS = {1: "male", 2: "female"}
@@ -62,6 +62,12 @@ def notice(data: bytes) -> Event:
     time = fields.get("CreateTime", "")
     if not label or not (time.isascii() and time.isdecimal() and len(time) < 12):
         raise Poison("a notice without kind or time")
-    return Event(
-        digest(data.decode()), Unknown(label=f"event {label}"), received_at=utc(int(time)), channel_data=fields
-    )
+    return Event(digest(data.decode()), _told(label, fields), received_at=utc(int(time)), channel_data={**fields})
+
+
+def _told(label: str, fields: dict[str, str]) -> ChannelState | Unknown:
+    """Accounts may have been given to the app, or taken away (document 97712)."""
+    if label != "kf_account_auth_change":
+        return Unknown(label=f"event {label}")
+    changes = {"given": fields.get("AuthAddOpenKfId"), "taken away": fields.get("AuthDelOpenKfId")}
+    return ChannelState(state=label, reason="; ".join(f"{how}: {which}" for how, which in changes.items() if which))
