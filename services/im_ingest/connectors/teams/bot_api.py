@@ -16,6 +16,8 @@ from im_ingest.api_calls import OAuthApi, Refusal
 from onethread.connector import Host, Token
 from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected, Unauthorised
 
+LOGINS = {"public": "https://login.microsoftonline.com", "us_gov": "https://login.microsoftonline.us"}
+"""Entra's token servers (Bot Framework SDKs, "AuthenticationConstants", "GovernmentAuthenticationConstants")."""
 SCOPES = {"public": "https://api.botframework.com/.default", "us_gov": "https://api.botframework.us/.default"}
 CODE = re.compile(r"AADSTS\d+")
 MISTAKES = {

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from im_ingest.connectors.teams import invokes
 from im_ingest.connectors.teams.activities import events, profile
-from im_ingest.connectors.teams.bot_api import SCOPES, BotApi, endorsed, explained
+from im_ingest.connectors.teams.bot_api import LOGINS, SCOPES, BotApi, endorsed, explained
 from im_ingest.connectors.teams.content import WITH_TOKEN
 from im_ingest.connectors.teams.scene import MEMBER
 from im_ingest.connectors.teams.trust import CHANNEL, CLOUDS, Trust
@@ -55,7 +55,7 @@ class Settings(BaseModel):
     )
     cloud: Literal["public", "us_gov"] = Field("public", description="us_gov: Azure Government.")
     openid_url: str = Field("", description="Metadata of the Bot Connector's keys; empty: that of `cloud`.")
-    login_url: str = Field("https://login.microsoftonline.com", description="Microsoft Entra's token server.")
+    login_url: str = Field("", description="Microsoft Entra's token server; empty: that of `cloud`.")
 
     @field_validator("account", "app_id")
     @classmethod
@@ -67,7 +67,9 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
     """One bot in one tenant. Tenants of one bot share its URL: an activity says whose it is."""
 
     name = network = "teams"
-    answer_within = 10.0  # 15 s are told everywhere; an invoke wants its answer earlier
+    answer_within = (
+        10.0  # after 15 s it comes again (MicrosoftDocs/msteams-docs, issue 6084); an invoke wants its answer earlier
+    )
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -143,7 +145,7 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
             host,
             app_id=own.app_id,
             secret=own.client_secret.get_secret_value(),
-            grant_url=f"{own.login_url.rstrip('/')}/{own.token_tenant or own.account}/oauth2/v2.0/token",
+            grant_url=f"{(own.login_url or LOGINS[own.cloud]).rstrip('/')}/{own.token_tenant or own.account}/oauth2/v2.0/token",
             scope=SCOPES[own.cloud],
             openid_url=self._openid_url,
         )
