@@ -117,10 +117,10 @@ class SlackServer(PushingServer):
         return self.happens({"type": "app_mention", **mention})
 
     def edit(self, message: Json, text: str) -> Json:
-        """The author changes a message."""
+        """The author changes a message; `edited` tells whole seconds."""
         ts = self.next_ts()
         inner = {name: value for name, value in message.items() if name not in {"channel", "channel_type", "event_ts"}}
-        after = {**inner, "text": text, "edited": {"user": message["user"], "ts": ts}}
+        after = {**inner, "text": text, "edited": {"user": message["user"], "ts": f"{ts[:10]}.000000"}}
         return self.happens({**_about(message, "message_changed", ts), "message": after, "previous_message": inner})
 
     def delete(self, message: Json) -> Json:

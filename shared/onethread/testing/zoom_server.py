@@ -112,6 +112,20 @@ class ZoomServer(PushingServer):
         message = {"message_id": self.next_id(), "timestamp": at, **where, "message": text, **more}
         return self.happen("team_chat.channel_message_posted", message, who, at=at)
 
+    def tell(self, text: str, *, ours: bool = False, **more: Any) -> bytes:
+        """Ana of another company and our Ben write to each other alone. Returns the body."""
+        at = next(self._times)
+        to = {"contact_id": "", "contact_email": "", "contact_member_id": ANA["operator_member_id"]}
+        if not ours:
+            names = {
+                "contact_id": "operator_id",
+                "contact_email": "operator",
+                "contact_member_id": "operator_member_id",
+            }
+            to = {name: BEN[field] for name, field in names.items()} | {"contact_account_id": self.account}
+        message = {"message_id": self.next_id(), "timestamp": at, **to, "message": text, **more}
+        return self.happen("team_chat.dm_message_posted", message, BEN if ours else ANA, at=at)
+
     def happen(self, event: str, thing: Json, who: Json | None = None, *, at: int = 0, account: str = "") -> bytes:
         """Anything happens. Returns the body; the account is that of `who`, if they are of ours."""
         own = "" if who and who.get("by_external_user") else self.account

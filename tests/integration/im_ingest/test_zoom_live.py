@@ -71,6 +71,25 @@ async def test_a_thread_is_heard_and_what_comes_again_changes_nothing(zoom: Zoom
     assert zoom.lost == []
 
 
+@pytest.mark.parametrize("agents", [["ben@example.com"], []])
+async def test_a_stranger_and_whoever_of_us_answers_are_one_conversation(
+    zoom: ZoomServer, house: House, agents: list[str]
+) -> None:
+    channel = house._adds(connector(zoom, agents=agents))
+    async with house.running() as (replica,):
+        assert await zoom.validate(replica.hook(channel))
+        for text, ours in (("Are you open today?", False), ("Until six", True), ("Thanks", False)):
+            zoom.tell(text, ours=ours)
+            await zoom.confirmed()
+        await house.quiet()
+        entries = await lines(house)
+    assert [(said(one), one["direction"]) for one in entries] == [
+        ("Are you open today?", "inbound"),
+        ("Until six", "outbound"),
+        ("Thanks", "inbound"),
+    ]
+
+
 async def test_the_challenge_is_answered_whatever_is_down(zoom: ZoomServer, house: House) -> None:
     """An entrance over a log, a state and blobs that nobody opened; six wrong answers in a row switch the URL off."""
     channel = house._adds(connector(zoom))

@@ -98,6 +98,7 @@ def _party(number: Number) -> Party:
 def _event(frame: Frame, sms: Sms, external_id: str, fact: AnyFact, *, ours: bool, **fields: Any) -> Event:
     own = Number() if sms.sender is None else sms.sender
     others = tuple(_party(one) for one in sms.to_members or ())
+    own_side = tuple(msgspec.structs.replace(one, kind="agent", is_us=True) for one in others)
     return Event(
         external_id,
         fact,
@@ -105,7 +106,7 @@ def _event(frame: Frame, sms: Sms, external_id: str, fact: AnyFact, *, ours: boo
         direction="outbound" if ours else "inbound",
         echo=ours,
         sender=msgspec.structs.replace(AGENT, name=own.display_name or "") if ours else _party(own),
-        recipients=others if ours else (),
+        recipients=others if ours else own_side,
         received_at=iso(sms.date_time) or frame.at,
         reply_context={"session_id": sms.session_id} if sms.session_id else {},
         **fields,
