@@ -12,6 +12,7 @@ from integration.im_ingest import proofs
 from pydantic import ValidationError
 
 from im_ingest.connectors.wecom_kf.connector import Settings, WeComKf
+from im_ingest.weixin_api import WeixinError
 from onethread.errors import Misconfigured, Retryable
 from onethread.log.topics import MESSAGES
 from onethread.state.cursors import Cursors
@@ -99,6 +100,20 @@ async def test_a_lost_cursor_reads_three_days_again_and_adds_nothing(wecom: WeCo
         wecom.callback = replica.hook(channel)
         wecom.say("three", MIA)
         await heard(house, "one", "two", "three", events=5)  # read twice, shown once
+
+
+async def test_a_cursor_of_another_app_silences_no_account(wecom: WeComKfServer) -> None:
+    item = wecom.say("Still here", MIA)
+    lent = connector(wecom)
+    async with RecordingHost(lent) as host:
+        host.hint = "ENC-of-yesterday"
+        page = await lent.fetch(host, KF, "of-another-app")
+        assert [item["msgid"].encode() in raw.data for raw in page.records] == [True]
+        assert (page.cursor, page.more) == ("c1", False)
+        asked = [(bool(call.get("token")), call["cursor"]) for path, call in wecom.calls if path == "kf/sync_msg"]
+        assert asked == [(True, "of-another-app"), (False, "of-another-app"), (False, "")]
+        with pytest.raises(WeixinError, match="95000"):
+            await lent.fetch(host, "wk-of-nobody", "c1")
 
 
 async def test_many_pages_also_empty_ones_are_read_by_the_token_of_one_notice(house: House) -> None:

@@ -97,7 +97,7 @@ def _refused(here: Scene, event: Happening) -> Event:
 
 def _on_duty(here: Scene, event: Happening) -> Event:
     """An agent begins (1) or stops (2) to take chats. It concerns no customer, so it is counted and not shown."""
-    data: dict[str, Any] = {"servicer_userid": event.servicer_userid, "status": event.status}
+    data: dict[str, Any] = {"open_kfid": here.account, "servicer_userid": event.servicer_userid, "status": event.status}
     data |= {"stop_type": event.stop_type} if event.stop_type else {}
     return here.event(here.item.msgid, Unknown(label=event.event_type), channel_data=data, look_up=False)
 
