@@ -25,7 +25,9 @@ ADDRESS = frozenset({40164, 60020, 61004, 89501, 89503, 89506, 89507})
 FROZEN = frozenset({40243, 50004, 50007})
 """The platform froze the secret, or shut the account out."""
 RIGHTS = frozenset({48001, 48002, 48004, 48007, 60011, 60030, 95011, 95012, 95017})
-BUSY = {-1: None, 6000: None, 45009: 60.0, 45011: 60.0, 45033: 5.0}
+USED_UP = 45009
+"""The calls that are allowed in a time, which is another one on each platform."""
+BUSY = {-1: None, 6000: None, 45011: 60.0, 45033: 5.0}
 """With the seconds to wait; None: our own back-off."""
 NO_FILE = 40007
 INSTEAD = frozenset({"application/json", "text/plain"})
@@ -35,9 +37,13 @@ LONGEST = 64 * 1024
 
 
 class Platform(NamedTuple):
-    """What people call it, and where on its website there is what: sentences that say what to change."""
+    """What people call it, and where on its website there is what: sentences that say what to change.
+
+    `refills`: seconds after which it is worth a try whether calls are allowed again.
+    """
 
     name: str
+    refills: float
     settings: str
     addresses: str
     rights: str
@@ -190,8 +196,8 @@ def failure(platform: Platform, path: str, refusal: Refusal, *, granting: bool =
         return Misconfigured(f"{said}. {platform.settings}")
     if code in STALE:
         return Unauthorised(said)
-    if code in BUSY:
-        return Retryable(said, after=BUSY[code])
+    if code in BUSY or code == USED_UP:
+        return Retryable(said, after=platform.refills if code == USED_UP else BUSY[code])
     if code in RIGHTS:
         return NotAllowed(f"{said}. {platform.rights}")
     todo = {

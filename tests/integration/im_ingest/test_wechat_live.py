@@ -272,6 +272,15 @@ async def test_a_refusal_says_what_to_do_and_never_the_secret(
     assert "access-token" not in str(caught.value)
 
 
+async def test_calls_that_are_used_up_for_the_day_are_not_tried_each_minute(wechat: WeChatServer) -> None:
+    wechat.refusals["user/info"] = refusal(45009, "reach max api daily quota limit")
+    lent = connector(wechat)
+    async with RecordingHost(lent) as host:
+        with pytest.raises(Retryable) as caught:
+            await lent.lookup(host, f"user:{MIA}")
+    assert caught.value.after == 3600
+
+
 async def test_a_server_that_is_away_is_no_secret_told(wechat: WeChatServer) -> None:
     lent = connector(wechat)
     async with RecordingHost(lent) as host:

@@ -42,6 +42,7 @@ TOLD = ("subscribe", "openid", "unionid", "language", "subscribe_time", "remark"
 
 PLATFORM = Platform(
     "WeChat",
+    refills=3600.0,  # calls are counted by the day
     settings="Copy AppID and AppSecret again, from Basic configuration (基本配置), into `app_id` and `app_secret`.",
     addresses="Add the address that is named there under Basic configuration, IP allow-list (IP白名单).",
     rights="See under API permissions (接口权限) what the account may call; most of it needs a verified account (微信认证).",

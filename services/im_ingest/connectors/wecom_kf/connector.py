@@ -39,6 +39,7 @@ SECRETS = frozenset({"Token", "SuiteTicket", "AuthCode", "WelcomeCode"})
 """Fields of other notices that open doors, and are not kept."""
 PLATFORM = Platform(
     "WeCom",
+    refills=60.0,  # calls are counted by the minute, or more
     settings="Copy the Corp ID, under My company (我的企业), into `account`, and the Secret of the app into `secret`.",
     addresses="On the app's page, add the address that is named there to the trusted IPs (企业可信IP).",
     rights="Under Customer service (微信客服), API, choose the app in 可调用接口的应用, and its accounts in 通过API管理微信客服账号;"
