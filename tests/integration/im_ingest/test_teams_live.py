@@ -286,6 +286,13 @@ async def test_the_probe_says_what_is_wrong(teams: TeamsServer) -> None:
     assert "set `token_tenant`" in (await steps(app_id="bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee"))["token"][1]
     assert "no such tenant" in (await steps(token_tenant="example.invalid"))["token"][1]
     assert not (await steps(login_url="http://127.0.0.1:9"))["token"][0]
+    sound = connector(teams)
+    async with RecordingHost(sound) as host:
+        await sound.download(host, f"token:{teams.service_url}x")  # a token is kept
+        teams.client_secret = "another-one"
+        found = {step.name: step.ok async for step in sound.check(host)}
+        teams.client_secret = "sample-client-secret"
+    assert not found["token"]
     assert not (await steps(openid_url=f"{teams.url}/nowhere"))["keys"][0]
     teams.keys = []
     assert "endorsed" in (await steps())["keys"][1]

@@ -84,6 +84,10 @@ class BotApi(OAuthApi):
         return {"authorization": f"Bearer {await self._host.token('bot', self._renew)}"}
 
     async def _renew(self, _: Token | None) -> Token:
+        return await self.fresh()
+
+    async def fresh(self) -> Token:
+        """A new token, by the secret as it is set now: one that is kept may have been given for an older one."""
         form = {
             "grant_type": "client_credentials",
             "client_id": self._app_id,

@@ -1,7 +1,7 @@
 """Microsoft Teams: messages that people write to a bot. It knows entrances and calls, no content."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -50,7 +50,7 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9.-]*$",
         description="Tenant that the app is registered in, if not `account`; `botframework.com` for a multi-tenant bot.",
     )
-    agents: list[str] = Field(
+    agents: list[Annotated[str, Field(pattern=GUID)]] = Field(
         default=[], description="Entra object ids of your people who answer: what they write is outbound."
     )
     cloud: Literal["public", "us_gov"] = Field("public", description="us_gov: Azure Government.")
@@ -67,9 +67,8 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
     """One bot in one tenant. Tenants of one bot share its URL: an activity says whose it is."""
 
     name = network = "teams"
-    answer_within = (
-        10.0  # after 15 s it comes again (MicrosoftDocs/msteams-docs, issue 6084); an invoke wants its answer earlier
-    )
+    answer_within = 10.0
+    """After 15 s it comes again (MicrosoftDocs/msteams-docs, issue 6084); an invoke wants its answer earlier."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -119,7 +118,7 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
     async def check(self, host: Host) -> AsyncIterator[Step]:
         api = self._api(host)
         try:
-            await api.headers()
+            await api.fresh()
         except OnethreadError as error:
             yield Step("token", ok=False, todo=explained(str(error)))
         else:
