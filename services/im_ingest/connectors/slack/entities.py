@@ -73,7 +73,6 @@ class File(msgspec.Struct):
     size: Whole | None = None
     mode: str | None = None
     is_external: bool | None = None
-    file_access: str | None = None
     url_private: str | None = None
     url_private_download: str | None = None
     original_w: Whole | None = None
