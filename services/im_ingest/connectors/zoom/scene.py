@@ -78,8 +78,9 @@ class Scene(NamedTuple):
     @property
     def other(self) -> Party:
         """The other side of a chat of two; whom somebody of another company talks with is ours."""
-        here, outside = self.here, self._talks_outside
-        party = person(self.frame.us, here.contact_id, here.contact_email, here.contact_member_id, external=outside)
+        here = self.here
+        known = bool(here.contact_id and here.contact_member_id)  # the older events tell ids of other companies, too
+        party = person(self.frame.us, here.contact_id, here.contact_email, here.contact_member_id, external=not known)
         return _ours(party) if self.chat.by_external_user else party
 
     @property
