@@ -57,8 +57,10 @@ async def test_a_page_is_heard_also_in_standby_and_what_comes_again_changes_noth
         bodies.append(messenger.item(MIA, reaction={"mid": "m_SIM00003", "action": "react", "emoji": "👍"}))
         bodies.append(messenger.item(MIA, reaction={"mid": "m_SIM00003", "action": "react", "emoji": "❤️"}))
         bodies.append(messenger.item(MIA, delivery={"mids": ["m_SIM00003"], "watermark": 1767225600123}))
+        bodies.append(messenger.item(MIA, read={"watermark": 1767225602123}))
         messenger.standby = True
         bodies.append(messenger.say("Then I take it", MIA))
+        bodies.append(messenger.item(MIA, pass_thread_control={"previous_owner_app_id": "263902037430900"}))
         await messenger.confirmed()
         await house.quiet()
         before = await lines(house)
@@ -76,6 +78,7 @@ async def test_a_page_is_heard_also_in_standby_and_what_comes_again_changes_noth
     (answer,) = (one for one in messages if one["direction"] == "outbound")
     assert [reaction["symbol"] for reaction in answer["state"]["reactions"]] == ["❤️"]
     assert answer["state"]["delivery"]["status"] == "delivered"
+    assert [one["direction"] for one in before if one["kind"] == "system"] == ["inbound"]
     assert {delivery.status for delivery in messenger.deliveries} == {200}
 
 

@@ -52,7 +52,7 @@ RECEIPTS: dict[str, ReceiptStatus] = {
 }
 STATES = frozenset({"account_update", "account_alerts", "account_review_update", "phone_number_quality_update"})
 """Fields that say how our account stands there."""
-SPARE = frozenset({"contacts", "errors", "event", "conversation_context"})
+SPARE = frozenset({"contacts", "errors", "event", "conversation_context", "sender", "type", "timestamp"})
 """Parts without which an element can be read."""
 
 
