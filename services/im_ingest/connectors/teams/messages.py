@@ -30,12 +30,14 @@ CODE = re.compile(r"([0-9a-f]{1,6}(?:-[0-9a-f]{1,6}){0,15})_", re.ASCII)
 
 
 def said(here: Scene) -> Iterator[Event]:
-    """A message. What a button or a card sends comes as one, too, with its `value`."""
+    """A message. What a button or a card sends comes as one, too, with its `value`; an empty one beside words says nothing."""
     activity = here.activity
-    if activity.value is not None:
+    if activity.value or (activity.value is not None and not activity.text):
         yield _pressed(here, activity.value, title=activity.text or "")
         return
-    yield here.event(here.message_id(activity.id), _whole(here, Message), channel_data=_rest(here))
+    yield here.event(
+        here.message_id(activity.id or here.fingerprint()), _whole(here, Message), channel_data=_rest(here)
+    )
 
 
 def changed(here: Scene) -> Iterator[Event]:

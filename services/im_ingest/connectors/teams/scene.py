@@ -59,12 +59,16 @@ class Scene(NamedTuple):
 
     def own_id(self, what: str = "") -> str:
         """The id of what is no message."""
-        own = self.activity.id or digest(self.data.decode("utf-8", "replace"))
+        own = self.activity.id or self.fingerprint()
         return ":".join(filter(None, (self.chat, own, what)))
 
     def stamp(self) -> str:
         """What tells two changes of one message apart."""
-        return self.activity.timestamp or digest(self.data.decode("utf-8", "replace"))
+        return self.activity.timestamp or self.fingerprint()
+
+    def fingerprint(self) -> str:
+        """What tells an activity without an id from all others, and is the same when it comes again."""
+        return digest(self.data.decode("utf-8", "replace"))
 
     def event(self, external_id: str, fact: AnyFact, *, revision: str = "", **fields: Any) -> Event:
         """An event of this activity."""
