@@ -27,12 +27,23 @@ TIME = re.compile(r"[0-9]{10}")
 KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
+FORBIDDEN = re.compile(b"\xef\xbf[\xbe\xbf]")
+"""Control characters, U+FFFE and U+FFFF: what XML may not hold, and people's words may all the same."""
 
 LARGEST, DEEPEST, MOST = 1 << 20, 8, 5000
 """Of an XML document: bytes, elements in one another, elements."""
 
 ORDER, TOGETHER = "order", 100
 """Of records of one second: where `about` says which came first, and how many of a page are told apart."""
+SOON, LATE = 2_000, 16_000
+"""Milliseconds after its second: until `SOON` nearly every record is there; after `LATE`, three attempts, none comes any more."""
+FINE, COARSE = 3, 61
+"""Milliseconds that become one, before and after `SOON`: so all of it fits below `TOGETHER`."""
+
+ONCE = frozenset(
+    {"ToUserName", "FromUserName", "CreateTime", "MsgType", "MsgId", "Event", "Token", "OpenKfId", "Encrypt"}
+)
+"""Fields that a document may say once: they decide who wrote, what, and to whom."""
 
 BLOCK, RANDOM, LENGTH = 32, 16, 4
 """Of the envelope, in bytes: the padding's block, the random beginning, the length before the message."""
@@ -126,8 +137,9 @@ def order(second: str, seen: datetime, place: int = 0) -> dict[str, str]:
     """
     if not TIME.fullmatch(second):
         return {}
-    late = (seen - utc(int(second))) // timedelta(milliseconds=1)
-    return {ORDER: str(min(max(late, 0), 999 - TOGETHER) + min(place, TOGETHER))}
+    late = min(max((seen - utc(int(second))) // timedelta(milliseconds=1), 0), LATE)
+    spread = min(late, SOON) // FINE + max(late - SOON, 0) // COARSE
+    return {ORDER: str(spread + min(place, TOGETHER))}
 
 
 def moment(second: int, about: Mapping[str, str]) -> datetime:
@@ -142,8 +154,7 @@ def fields(document: bytes) -> dict[str, str]:
     """The text of every element that holds no other, by its path below the root: "Content", "ScanCodeInfo.ScanResult".
 
     Raises Poison for what is no XML, is too large, brings a document type (so there are no entities but XML's own five), or says a
-    field twice. Of lists of elements the first of each name is given. Control characters, which XML forbids and people's words may
-    bring all the same, are left out.
+    field of `ONCE` twice. Other fields that are repeated are told with commas; of lists inside elements the first of each name is given. Characters that XML forbids are left out.
     """
     if len(document) > LARGEST:
         raise Poison("XML of more than a megabyte")
@@ -154,7 +165,7 @@ def fields(document: bytes) -> dict[str, str]:
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler = reader.text
     try:
-        parser.Parse(document.translate(None, CONTROLS), True)  # noqa: FBT003 -- expat takes no keywords
+        parser.Parse(FORBIDDEN.sub(b"", document.translate(None, CONTROLS)), True)  # noqa: FBT003 -- expat takes no keywords
     except expat.ExpatError as error:
         raise Poison(f"no XML: {expat.ErrorString(error.code)}") from error
     return reader.found
@@ -190,6 +201,11 @@ class _Reader:
         self._path.pop()
         if self._leaf and depth > 1:
             if depth == 2 and name in self.found:
-                raise Poison(f"XML that says {name} twice")
+                self._again(name)
             self.found.setdefault(name, "".join(self._text))
         self._leaf = False
+
+    def _again(self, name: str) -> None:
+        if name in ONCE:
+            raise Poison(f"XML that says {name} twice")
+        self.found[name] += "," + "".join(self._text)

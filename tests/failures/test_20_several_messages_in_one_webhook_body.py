@@ -26,7 +26,7 @@ def change(server: WhatsAppServer, first: int) -> dict[str, Any]:
     failed = {"id": "wamid.OUT", "status": "failed", "timestamp": "1767225600", "recipient_id": MIA}
     contacts = [{"profile": {"name": "Mia Lang"}, "wa_id": MIA}, {"profile": {"name": "Ben Ode"}, "wa_id": BEN}]
     metadata = {"display_phone_number": server.number, "phone_number_id": server.number_id}
-    bad = {"from": MIA, "id": f"wamid.bad{first}", "type": "text", "text": 7}
+    bad = {"from": 7, "id": f"wamid.bad{first}", "type": "text", "text": {"body": "whose is it?"}}
     lists = {"statuses": [failed, {"id": f"wamid.{first}", "status": 5}], "messages": [bad, *messages]}
     return {"field": "messages", "value": {"metadata": metadata, "contacts": contacts, **lists}}
 

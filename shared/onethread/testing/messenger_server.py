@@ -22,6 +22,11 @@ FIELDS = {
     "referral": "messaging_referrals",
     "optin": "messaging_optins",
     "response_feedback": "response_feedback",
+    "messaging_feedback": "messaging_feedback",
+    "pass_thread_control": "messaging_handovers",
+    "take_thread_control": "messaging_handovers",
+    "account_linking": "messaging_account_linking",
+    "policy_enforcement": "messaging_policy_enforcement",
 }
 """The subscription that each kind of item needs."""
 
@@ -30,13 +35,14 @@ class MessengerServer(MetaServer):
     """`async with MessengerServer() as messenger: messenger.say("Hello", "6543210987654321")`."""
 
     product = "page"
+    permissions = ("pages_messaging", "pages_manage_metadata")
 
     def __init__(self, *arguments: Any, page: str = "100200300", **named: Any) -> None:
         self.page = page
         self.fields: set[str] = set()
         """What the page sends to the app."""
         self.standby = False
-        """Whether another app holds the chats."""
+        """Whether another app holds the chats: items come as `standby` then, and buttons without their payload."""
         self.people: dict[str, Json] = {}
         """Profiles, by page-scoped id; who is not in it is told to nobody."""
         self._files: dict[str, tuple[str, bytes]] = {}
@@ -56,6 +62,8 @@ class MessengerServer(MetaServer):
     def item(self, person: str, **what: Any) -> bytes:
         """Anything that happens in a chat; it is not told if nobody subscribed to it. Returns the body."""
         kind = next(iter(what))
+        if self.standby and kind == "postback":
+            what["postback"] = {name: value for name, value in what["postback"].items() if name != "payload"}
         echo = kind == "message" and bool(what["message"].get("is_echo"))
         sender, recipient = (self.page, person) if echo else (person, self.page)
         time = next(self._times)
@@ -88,6 +96,11 @@ class MessengerServer(MetaServer):
     async def _file(self, request: Request) -> Response:
         media_type, content = self._files.get(request.path_params["name"], ("", b""))
         return Response(content, media_type=media_type) if media_type else Response(status_code=403)
+
+    def _needed(self, path: str) -> str:
+        if path == "me":
+            return ""
+        return self.permissions[1] if path.endswith("/subscribed_apps") else self.permissions[0]
 
     async def _answer(self, method: str, path: str, parameters: Json) -> Response:
         match method, path:

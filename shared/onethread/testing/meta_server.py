@@ -2,7 +2,7 @@
 
 It knows no connector and no product. What it does was read in Meta's documentation ("Webhooks from Meta: Getting Started"): letters
 beyond ASCII are escaped before the body is signed, what is not answered with 2xx in time comes again with a growing delay, and
-deliveries may come twice. Differences: URLs may be plain http, a subscription is never switched off.
+deliveries may come twice. Differences: URLs may be plain http, a subscription is switched off by the test alone (`active`).
 """
 
 import asyncio
@@ -51,6 +51,8 @@ class MetaServer(PushingServer):
 
     product = ""
     """The `object` of its bodies."""
+    permissions: tuple[str, ...] = ()
+    """What an access token needs."""
 
     def __init__(
         self,
@@ -68,6 +70,10 @@ class MetaServer(PushingServer):
         """False: Meta gave the URL up."""
         self.dashboard_fields = {"messages"}
         """The fields that are subscribed to there."""
+        self.scopes: set[str] = set(self.permissions)
+        """Permissions of the access token: without the one that a call needs, it is refused."""
+        self.token_ends = 0
+        """When the access token expires, in Unix seconds; 0: never."""
         self.deliveries: list[Delivery] = []
         self.calls: list[tuple[str, str, Json]] = []
         """Calls of the Graph API: method, path, parameters."""
@@ -149,28 +155,57 @@ class MetaServer(PushingServer):
         return hmac.compare_digest(given.encode(), f"Bearer {self.access_token}".encode())
 
     async def _call(self, request: Request) -> Response:
-        if request.path_params["path"] == f"{self.app}/subscriptions":
-            return self._subscriptions(request)
-        if not self.authorised(request):
-            return error(401, **BAD_TOKEN)
-        if request.path_params["path"] == "app":
-            return found(id=self.app)
+        path, method = request.path_params["path"], request.method
         parameters: Json = dict(request.query_params)
         if request.headers.get("content-type", "").startswith("application/json"):
             parameters |= msgspec.json.decode(await request.body() or b"{}", type=dict[str, Any])
-        path = request.path_params["path"]
-        self.calls.append((request.method, path, parameters))
+        if path in (f"{self.app}/subscriptions", "debug_token"):
+            return await self._asked_by_the_app(request, path, parameters)
+        if not self.authorised(request):
+            return error(401, **BAD_TOKEN)
+        if path == "app":
+            return found(id=self.app)
+        self.calls.append((method, path, parameters))
         await self._tell()
-        return await self._answer(request.method, path, parameters)
+        needed = self._needed(path)
+        if needed and needed not in self.scopes:
+            message = f"(#200) Requires {needed} permission to manage the object"
+            return error(403, message=message, type="OAuthException", code=200)
+        return await self._answer(method, path, parameters)
 
-    def _subscriptions(self, request: Request) -> Response:
-        """The app's own view of its webhooks, for its own token alone."""
+    async def _asked_by_the_app(self, request: Request, path: str, parameters: Json) -> Response:
+        """Its own view of its webhooks and of a token, for its own token alone."""
         given, expected = request.headers.get("authorization", ""), f"Bearer {self.app}|{self.app_secret}"
         if not hmac.compare_digest(given.encode(), expected.encode()):
             return error(400, message="Invalid OAuth access token signature.", type="OAuthException", code=190)
+        if path == "debug_token":
+            valid = parameters.get("input_token") == self.access_token
+            return found(
+                data={
+                    "app_id": self.app,
+                    "is_valid": valid,
+                    "expires_at": self.token_ends,
+                    "scopes": sorted(self.scopes) if valid else [],
+                }
+            )
+        if request.method == "POST":
+            return await self._register(parameters)
         fields = [{"name": name, "version": VERSION} for name in sorted(self.dashboard_fields)]
         own = {"object": self.product, "callback_url": self.callback, "active": self.active, "fields": fields}
         return found(data=[own] if self.callback else [])
+
+    async def _register(self, parameters: Json) -> Response:
+        """What entering the URL in the dashboard does, by a call: the fields are those of the call alone."""
+        if parameters.get("object") != self.product:
+            return error(400, message="(#100) object must be one of the products", type="OAuthException", code=100)
+        if not await self.enter(str(parameters.get("callback_url", "")), str(parameters.get("verify_token", ""))):
+            return unverified()
+        self.active, self.dashboard_fields = True, set(str(parameters.get("fields", "")).split(","))
+        return found(success=True)
+
+    def _needed(self, path: str) -> str:
+        """The permission that a call takes; "" for none."""
+        raise NotImplementedError
 
     async def _answer(self, method: str, path: str, parameters: Json) -> Response:
         """The product's own objects."""
@@ -185,6 +220,11 @@ def found(**fields: Any) -> Response:
 def error(status: int, **fields: Any) -> Response:
     """A refusal."""
     return JSONResponse({"error": fields}, status)
+
+
+def unverified() -> Response:
+    """What the Graph API says when a URL does not answer the challenge."""
+    return error(400, message="(#2200) Callback verification failed", type="OAuthException", code=2200)
 
 
 def missing(path: str) -> Response:

@@ -1,8 +1,8 @@
 """A simulator of Slack for one app: what people do, signed deliveries with their retries, or envelopes of Socket Mode.
 
 It knows no connector. What it does was read in Slack's API docs: "Events API" (three seconds, retries at once, after one and after five minutes
-with `x-slack-retry-num` and `-reason`), "Verifying requests from Slack", "Socket Mode implementation". Differences: URLs may be plain http,
-events are never turned off, a retried delivery is signed anew.
+with `x-slack-retry-num` and `-reason`; what people do with buttons, forms and commands is sent once), "Verifying requests from Slack", "Socket Mode
+implementation". Differences: URLs may be plain http, events are never turned off, a retried delivery is signed anew.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
+from onethread.testing import slack_actions
 from onethread.testing.pushing import PushingServer
 from onethread.testing.serving import Loopback
 from onethread.testing.slack_sockets import Sockets
@@ -47,7 +48,7 @@ class Delivery(msgspec.Struct, frozen=True):
 class SlackServer(PushingServer):
     """`async with SlackServer() as slack: slack.say("Hello", "U0MIA")`. `url` is the `api_url`.
 
-    `teams`: bot tokens by workspace; `delay(n)`: seconds before retry n; `patience`: seconds that an answer may take.
+    `delay(n)`: seconds before retry n; `patience`: seconds that an answer may take; `began`: Unix seconds of the first message.
     """
 
     def __init__(
@@ -57,17 +58,19 @@ class SlackServer(PushingServer):
         *,
         delay: Callable[[int], float] = retries,
         patience: float = 3.0,
+        began: int = 1767225600,
     ) -> None:
         self.signing_secret, self.app_token = signing_secret, app_token
         self.app, self.bot, self.team = "A0OURS", "U0BOT", "T0SHOP"
         self.teams = {self.team: "xoxb-sample-token"}
+        """Bot tokens by workspace."""
         self.request_url = ""
         """Where deliveries go; empty: to the sockets."""
         self.deliveries: list[Delivery] = []
         self.lost: list[bytes] = []
         """Given up after the last retry."""
         self._delay, self._patience = delay, patience
-        self._numbers, self._times = itertools.count(1), itertools.count(1767225600)
+        self._numbers, self._times = itertools.count(1), itertools.count(began)
         super().__init__(patience)
         self.sockets = Sockets(self.app, patience)
         self.web = Web(self.teams, self.bot, app_token, self.sockets)
@@ -114,10 +117,10 @@ class SlackServer(PushingServer):
         return self.happens({"type": "app_mention", **mention})
 
     def edit(self, message: Json, text: str) -> Json:
-        """The author changes a message."""
+        """The author changes a message; `edited` tells whole seconds."""
         ts = self.next_ts()
         inner = {name: value for name, value in message.items() if name not in {"channel", "channel_type", "event_ts"}}
-        after = {**inner, "text": text, "edited": {"user": message["user"], "ts": ts}}
+        after = {**inner, "text": text, "edited": {"user": message["user"], "ts": f"{ts[:10]}.000000"}}
         return self.happens({**_about(message, "message_changed", ts), "message": after, "previous_message": inner})
 
     def delete(self, message: Json) -> Json:
@@ -136,19 +139,18 @@ class SlackServer(PushingServer):
     def press(self, message: Json, user: str, action: str, value: str) -> bytes:
         """Somebody uses a button under a message. Returns the body."""
         act = {"type": "button", "action_id": action, "block_id": "b", "value": value, "action_ts": self.next_ts()}
-        at: Json = {"container": {"type": "message", "message_ts": message["ts"], "channel_id": message["channel"]}}
-        who = {
-            "user": {"id": user, "team_id": self.team},
-            "team": {"id": self.team},
-            "channel": {"id": message["channel"]},
-        }
-        act_of: Json = {
-            "type": "block_actions",
-            "api_app_id": self.app,
-            "trigger_id": secrets.token_hex(8),
-            "actions": [act],
-        }
-        payload = {**act_of, **who, **at, "message": {"ts": message["ts"]}, "response_url": f"{self.url}/respond"}
+        return self._interact(slack_actions.pressed(self.app, self.team, user, message, act))
+
+    def submit(self, user: str, callback: str, **fields: str) -> bytes:
+        """Somebody sends a form. Returns the body."""
+        return self._interact(slack_actions.submitted(self.app, self.team, user, callback, fields))
+
+    def command(self, user: str, command: str, text: str, channel: str = "C0SUPPORT") -> bytes:
+        """Somebody calls a command. Returns the body."""
+        form = slack_actions.commanded(self.app, self.team, user, channel, command, text)
+        return self._send(form, "slash_commands", urlencode(form).encode(), FORM)
+
+    def _interact(self, payload: Json) -> bytes:
         return self._send(payload, "interactive", urlencode({"payload": _json(payload).decode()}).encode(), FORM)
 
     def happens(self, event: Json, team: str = "") -> Json:
@@ -212,7 +214,7 @@ class SlackServer(PushingServer):
 
     async def _until_taken(self, body: bytes, media_type: str) -> None:
         reason = ""
-        for number in range(4):
+        for number in range(4 if media_type == JSON else 1):
             if number:
                 await asyncio.sleep(self._delay(number))
             retry = {"x-slack-retry-num": str(number), "x-slack-retry-reason": reason} if number else {}

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from onethread.testing.slack_sockets import Sockets
 
 Json = dict[str, Any]
-SCOPES = "users:read,users:read.email,files:read,channels:history,im:history,reactions:read"
+SCOPES = "users:read,users:read.email,files:read,channels:history,channels:read,im:history,reactions:read"
 LOGIN_PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 
 
@@ -24,6 +24,10 @@ class Web:
 
     def __init__(self, teams: dict[str, str], bot: str, app_token: str, sockets: Sockets) -> None:
         self.scopes = SCOPES
+        self.bot_id: str | None = "B0OURS"
+        """None: the tokens are people's."""
+        self.channels: list[Json] = [{"id": "C0SUPPORT", "name": "support"}]
+        """Where the app was invited."""
         self.users: dict[str, Json] = {}
         """What users.info tells, by id."""
         self.calls: list[tuple[str, Json]] = []
@@ -64,8 +68,10 @@ class Web:
     def _answer(self, method: str, parameters: Json, team: str) -> Response:
         match method:
             case "auth.test":
-                who = {"team_id": team, "team": "Shop", "user_id": self._bot, "bot_id": "B0OURS"}
+                who = {"team_id": team, "team": "Shop", "user_id": self._bot, "bot_id": self.bot_id}
                 return JSONResponse({"ok": True, **who}, headers={"x-oauth-scopes": self.scopes})
+            case "users.conversations":
+                return JSONResponse({"ok": True, "channels": self.channels})
             case "users.info":
                 found = self.users.get(parameters.get("user", ""))
                 return JSONResponse({"ok": True, "user": found}) if found else _refused("user_not_found")

@@ -114,6 +114,8 @@ class TeamsServer(PushingServer):
         """What is published; the last one signs."""
         self.members: dict[str, Json] = {}
         """The roster, by id."""
+        self.left: set[str] = set()
+        """Conversations and teams that the bot was taken out of."""
         self.deliveries: list[Delivery] = []
         self.asked: list[str] = []
         """Paths that were asked for."""
@@ -226,8 +228,10 @@ class TeamsServer(PushingServer):
     async def _grant(self, request: Request) -> Response:
         self.asked.append(request.url.path)
         form = dict(parse_qsl((await request.body()).decode()))
+        if request.path_params["tenant"].endswith(".invalid"):
+            return _refused("invalid_request", "AADSTS90002: Tenant not found.", 400)
         if request.path_params["tenant"] not in {TENANT, "botframework.com"} or form.get("client_id") != APP_ID:
-            return _refused("unauthorized_client", "AADSTS700016: the application was not found in the directory")
+            return _refused("unauthorized_client", "AADSTS700016: the application was not found in the directory", 400)
         if form.get("client_secret") != self.client_secret:
             return _refused("invalid_client", "AADSTS7000215: Invalid client secret provided.")
         self._granted.add(token := secrets.token_urlsafe(12))
@@ -236,9 +240,13 @@ class TeamsServer(PushingServer):
     async def _member(self, request: Request) -> Response:
         if not self._may(request):
             return Response(status_code=401)
-        found = self.members.get(request.path_params["user"])
-        error = {"error": {"code": "MemberNotFoundInConversation", "message": "Member not found in conversation."}}
-        return JSONResponse(found) if found else JSONResponse(error, 404)
+        chat, found = request.path_params["chat"], self.members.get(request.path_params["user"])
+        self.asked.append(request.url.path)
+        if chat in self.left:
+            return _failed(403, "BotNotInConversationRoster", "The bot is not part of the conversation roster.")
+        if ";messageid=" in chat:
+            return _failed(404, "ThreadNotFound", "Thread not found.")
+        return JSONResponse(found) if found else _failed(404, "MemberNotFoundInConversation", "Member not found.")
 
     async def _file(self, request: Request) -> Response:
         media_type, content, wants_token = self._files.get(request.path_params["name"], ("", b"", False))
@@ -252,8 +260,12 @@ class TeamsServer(PushingServer):
         return request.headers.get("authorization", "").removeprefix("Bearer ") in self._granted
 
 
-def _refused(error: str, description: str) -> Response:
-    return JSONResponse({"error": error, "error_description": description}, 401)
+def _refused(error: str, description: str, status: int = 401) -> Response:
+    return JSONResponse({"error": error, "error_description": description}, status)
+
+
+def _failed(status: int, code: str, message: str) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 
 def _b64(data: bytes) -> str:

@@ -2,7 +2,7 @@
 
 What it does was read in the open-source Bot API server: one queue a chat, a delivery that is not answered with 2xx is
 repeated with a growing delay, an update is confirmed by a higher offset, and polling conflicts with a webhook. Differences:
-a webhook may be plain http, and nothing expires.
+a webhook may be plain http, and no update expires.
 """
 
 import asyncio
@@ -70,6 +70,8 @@ class TelegramServer:
         """Methods that were called, with their parameters."""
         self.file_faults: list[int] = []
         """Statuses that downloads get instead of the file, one each."""
+        self.last_error = ""
+        """Why the last delivery failed, as getWebhookInfo tells it."""
         self._delay, self._longest_poll = delay, longest_poll
         self._allowed: list[str] | None = None
         self._files: dict[str, tuple[str, bytes]] = {}
@@ -77,7 +79,6 @@ class TelegramServer:
         self._polls = 0
         self._changed = asyncio.Condition()
         self._queues: dict[str, asyncio.Task[None]] = {}
-        self._last_error = ""
         self._client = httpx.AsyncClient(trust_env=False, timeout=60)
         self._served = Loopback(Starlette(routes=self._routes()))
 
@@ -121,6 +122,10 @@ class TelegramServer:
     def keep_file(self, file_id: str, content: bytes, path: str) -> None:
         """A file that getFile finds."""
         self._files[file_id] = (path, content)
+
+    def move_files(self) -> None:
+        """An hour has passed: what getFile named is no longer good, and getFile names other paths."""
+        self._files = {file_id: (f"again/{path}", content) for file_id, (path, content) in self._files.items()}
 
     async def confirmed(self, seconds: float = 10.0) -> None:
         """Wait until every update was taken. Raises TimeoutError."""
@@ -167,7 +172,7 @@ class TelegramServer:
                 self.pending.remove(update)
                 await self._tell()
                 return
-            self._last_error = f"Wrong response from the webhook: {status}"
+            self.last_error = f"Wrong response from the webhook: {status}"
             await self._tell()
             await asyncio.sleep(self._delay(attempt, retry_after))
             if self.webhook is not webhook:
@@ -227,9 +232,11 @@ class TelegramServer:
 
     async def _on_getwebhookinfo(self, _: Json) -> Response:
         info: Json = {"url": self.webhook["url"] if self.webhook else "", "has_custom_certificate": False}
-        info["pending_update_count"] = len(self.pending)
-        if self._last_error:
-            info |= {"last_error_date": 1767225600, "last_error_message": self._last_error}
+        info |= {"pending_update_count": len(self.pending), "max_connections": 40}
+        if self._allowed:
+            info["allowed_updates"] = self._allowed
+        if self.last_error:
+            info |= {"last_error_date": 1767225600, "last_error_message": self.last_error}
         return _ok(info)
 
     async def _on_getupdates(self, parameters: Json) -> Response:

@@ -1,7 +1,7 @@
 """A simulator of WeChat Official Accounts: people write to it, and it calls the server in one of three modes. It knows no connector.
 
-Sources: WeChat Developers, "Receiving standard messages", "Receiving event pushes", "Getting users' basic information"; see
-`weixin_server` for what both platforms share.
+Sources: WeChat Developers, "Receiving standard messages", "Receiving event pushes", "Getting users' basic information", "Getting temporary
+materials" (of a video it tells the place), "Network communication detection"; see `weixin_server` for what both platforms share.
 """
 
 from typing import Any, Literal
@@ -13,6 +13,8 @@ Mode = Literal["safe", "compatible", "plain"]
 
 class WeChatServer(WeixinServer):
     """`async with WeChatServer() as wechat: wechat.say("Hello", "oOPENID0001")`."""
+
+    elsewhere = frozenset({"video/mp4"})
 
     def __init__(
         self,
@@ -75,6 +77,8 @@ class WeChatServer(WeixinServer):
         match path:
             case "get_api_domain_ip":
                 return {"ip_list": ["192.0.2.1"]}
+            case "callback/check":
+                return {"dns": [{"ip": "192.0.2.8", "real_operator": "DEFAULT"}] if self.callback else []}
             case "user/get":
                 return {"total": len(self.people), "count": len(self.people), "data": {"openid": list(self.people)}}
             case "user/info" if parameters.get("openid") in self.people:

@@ -4,9 +4,12 @@ Sources: WeCom Developers, documents 94670 (notices and messages), 94661 (accoun
 platforms share. Differences: a notice's token ends when it is told to, and calls without one are counted instead of timed.
 """
 
+import re
 from typing import Any
 
 from onethread.testing.weixin_server import Json, WeixinServer, refusal, xml
+
+CURSOR = re.compile(r"(c[0-9]+-?)?")
 
 
 class WeComKfServer(WeixinServer):
@@ -111,6 +114,8 @@ class WeComKfServer(WeixinServer):
             self.bare_calls -= 1
             if self.bare_calls < 0:
                 return refusal(45009, "api freq out of limit")
+        if not CURSOR.fullmatch(cursor):
+            return refusal(40058, "invalid cursor")  # the code is not documented
         begin, empty = _position(cursor, self.first)
         end = (
             begin

@@ -42,8 +42,11 @@ class Delivery(msgspec.Struct, frozen=True):
 class WeixinServer(PushingServer):
     """`async with` a subclass: `server.url` is the `api_url`. One app with its secret, and one callback.
 
+    `elsewhere`: media types of files that `media/get` only tells the place of.
     `delay(attempt)`: seconds between attempts; `patience`: seconds that an answer may take; `now`: the clock that is signed.
     """
+
+    elsewhere: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -71,7 +74,9 @@ class WeixinServer(PushingServer):
         self._delay = delay
         self._numbers = itertools.count(1)
         super().__init__(patience)
-        self._served = Loopback(Starlette(routes=[Route("/cgi-bin/{path:path}", self._call, methods=["GET", "POST"])]))
+        calls = Route("/cgi-bin/{path:path}", self._call, methods=["GET", "POST"])
+        routes = [calls, Route("/elsewhere/{name}", self._show)]
+        self._served = Loopback(Starlette(routes=routes))
 
     @property
     def url(self) -> str:
@@ -188,14 +193,25 @@ class WeixinServer(PushingServer):
         return JSONResponse(self.answer(path, parameters))
 
     def _file(self, name: str) -> Response:
-        media_type, content = self._files.get(name, ("", b""))
-        return (
-            Response(content, media_type=media_type) if media_type else JSONResponse(refusal(40007, "invalid media_id"))
-        )
+        """Files are named; a refusal is not."""
+        if name not in self._files:
+            return JSONResponse(refusal(40007, "invalid media_id"))
+        media_type, content = self._files[name]
+        if media_type in self.elsewhere:
+            return JSONResponse({"video_url": f"{self.url}/elsewhere/{name}"})
+        return _named(name, media_type, content)
+
+    async def _show(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        return _named(name, *self._files[name]) if name in self._files else Response(status_code=404)
 
     def answer(self, path: str, parameters: Json) -> Json:
         """The product's own calls."""
         raise NotImplementedError
+
+
+def _named(name: str, media_type: str, content: bytes) -> Response:
+    return Response(content, media_type=media_type, headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
 def refusal(code: int, text: str) -> Json:

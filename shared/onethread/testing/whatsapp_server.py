@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onethread.testing.meta_server import Json, MetaServer, error, found, missing
+from onethread.testing.meta_server import Json, MetaServer, found, missing, unverified
 
 
 class WhatsAppServer(MetaServer):
     """`async with WhatsAppServer() as whatsapp: await whatsapp.say("Hello", "351912000111")`."""
 
     product = "whatsapp_business_account"
+    permissions = ("whatsapp_business_messaging", "whatsapp_business_management")
 
     def __init__(
         self,
@@ -28,8 +29,12 @@ class WhatsAppServer(MetaServer):
         **named: Any,
     ) -> None:
         self.number_id, self.number, self.business_account = number_id, number, business_account
+        self.numbers = [number_id]
+        """The numbers of the account."""
         self.override = ""
         """The URL that this number's deliveries go to, before the app's own."""
+        self.standby = False
+        """Whether Meta's own agent has the chats: what people write then comes as `standby`."""
         self.subscribed = False
         """Whether the app gets the account's deliveries at all."""
         self.file_faults: list[int] = []
@@ -61,6 +66,25 @@ class WhatsAppServer(MetaServer):
         element = {"from": self.number, "to": number, "id": self.next_id(), "timestamp": self.tick()}
         return self.change("smb_message_echoes", message_echoes=[{**element, "type": "text", "text": {"body": text}}])
 
+    def agent(self, text: str, number: str) -> bytes:
+        """Meta's own agent answers. Returns the body."""
+        said = {"messaging_product": "whatsapp", "to": number, "type": "text", "text": {"body": text}}
+        echo = {"id": self.next_id(), "timestamp": self.tick(), "message": said}
+        return self.change("standby", standby={"message_echoes": [echo]})
+
+    def handover(self, kind: str, number: str, **roles: str) -> bytes:
+        """The chat goes to another: `control_passed` to the app, `control_taken` from it. Returns the body."""
+        value = {
+            "messaging_product": "whatsapp",
+            "sender": {"phone_number": number},
+            "recipient": {"display_phone_number": self.number, "phone_number_id": self.number_id},
+            "type": kind,
+            "timestamp": self.tick(),
+            kind: roles,
+        }
+        self.standby = kind == "control_taken"
+        return self._change("messaging_handovers", value)
+
     def status(self, message: str, state: str, number: str) -> bytes:
         """Something became of a message of ours. Returns the body."""
         told = {"id": message, "status": state, "timestamp": self.tick(), "recipient_id": number}
@@ -68,11 +92,16 @@ class WhatsAppServer(MetaServer):
 
     def change(self, field: str = "messages", **lists: Any) -> bytes:
         """A change of this number, to who listens; nobody is asked again who does not. Returns the body."""
+        if self.standby and field == "messages":
+            field, lists = "standby", {"standby": lists}
         value = {
             "messaging_product": "whatsapp",
             "metadata": {"display_phone_number": self.number, "phone_number_id": self.number_id},
             **lists,
         }
+        return self._change(field, value)
+
+    def _change(self, field: str, value: Json) -> bytes:
         entry = {"id": self.business_account, "changes": [{"field": field, "value": value}]}
         return self.deliver(entry, to=self.override)
 
@@ -109,6 +138,9 @@ class WhatsAppServer(MetaServer):
         media_type, content = self._media[media]
         return Response(content, media_type=media_type)
 
+    def _needed(self, path: str) -> str:
+        return self.permissions[0] if path in self._media else self.permissions[1]
+
     async def _answer(self, method: str, path: str, parameters: Json) -> Response:
         match method, path:
             case "GET", self.number_id:
@@ -118,8 +150,10 @@ class WhatsAppServer(MetaServer):
                 return await self._override(parameters.get("webhook_configuration", {}))
             case _ if path == f"{self.business_account}/subscribed_apps":
                 self.subscribed = self.subscribed or method == "POST"
-                apps = [{"whatsapp_business_api_data": {"id": "1", "name": "Shop"}}] if self.subscribed else []
+                apps = [{"whatsapp_business_api_data": {"id": self.app, "name": "Shop"}}] if self.subscribed else []
                 return found(data=apps) if method == "GET" else found(success=True)
+            case "GET", _ if path == f"{self.business_account}/phone_numbers":
+                return found(data=[{"id": number} for number in self.numbers])
             case "GET", _ if path in self._media:
                 return self._medium(path, parameters)
         return missing(path)
@@ -127,7 +161,7 @@ class WhatsAppServer(MetaServer):
     async def _override(self, configuration: Json) -> Response:
         url = str(configuration.get("override_callback_uri", ""))
         if url and not await self.verified(url, str(configuration.get("verify_token", ""))):
-            return error(400, message="(#2200) Callback verification failed", type="OAuthException", code=2200)
+            return unverified()
         self.override = url
         return found(success=True)
 

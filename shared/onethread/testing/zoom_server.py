@@ -1,4 +1,4 @@
-"""A simulator of Zoom for one account: signed webhooks with their retries, the challenge every 72 hours, OAuth, users, files that expire.
+"""A simulator of Zoom for one account: what people do, signed webhooks with their retries, the challenge every 72 hours.
 
 It knows no connector. What it does was read in Zoom's webhook reference and sample app: an answer within three seconds, three more
 attempts after 5, 20 and 60 minutes for 5xx and silence, none for 4xx; a URL that fails the challenge six times in a row is switched off.
@@ -6,7 +6,6 @@ Each attempt is signed with the time of its own sending unless `signs_once` is s
 """
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import itertools
@@ -15,29 +14,22 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 import httpx
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from onethread.testing.pushing import PushingServer
 from onethread.testing.serving import Loopback
+from onethread.testing.zoom_web import ZoomWeb
 
 Json = dict[str, Any]
 
 WAITS = (300.0, 1200.0, 3600.0)
 """Seconds before each further attempt."""
 MOST_FAILURES = 6
-ANA = {
-    "operator": "ana@example.org",
-    "operator_id": "u_ana01",
-    "operator_member_id": "m_ana01",
-    "by_external_user": True,
-}
+ANA = {"operator": "", "operator_id": "", "operator_member_id": "m_ana01", "by_external_user": True}
+"""Somebody of another company: in channels Zoom tells the member id alone."""
 BEN = {
     "operator": "ben@example.com",
     "operator_id": "u_ben01",
@@ -70,23 +62,17 @@ class ZoomServer(PushingServer):
         patience: float = 3.0,
     ) -> None:
         self.secret_token, self.account = secret_token, account
-        self.client = ("sample-client-id", "sample-client-secret")
         self.endpoint = ""
         """The URL of the event subscription; "" once it is switched off."""
         self.signs_once = False
-        self.users: dict[str, Json] = {}
-        """By id, as the API shows them."""
-        self.messages: dict[str, Json] = {}
-        """By id, as the API shows them."""
         self.deliveries: list[Delivery] = []
         self.lost: list[bytes] = []
         """Bodies that Zoom gave up on."""
         self._delay, self._failures = delay, 0
-        self._granted: set[str] = set()
-        self._files: dict[str, tuple[str, bytes]] = {}
         self._ids, self._times = itertools.count(1), itertools.count(int(time.time() * 1000), 1000)
         super().__init__(patience)
-        self._served = Loopback(Starlette(routes=self._routes()))
+        self.web = ZoomWeb(account, self.validate)
+        self._served = Loopback(Starlette(routes=self.web.routes()))
 
     @property
     def url(self) -> str:
@@ -122,12 +108,28 @@ class ZoomServer(PushingServer):
     def say(self, text: str, who: Json = ANA, **more: Any) -> bytes:
         """Somebody writes in the support channel, or in what `more` says. Returns the body."""
         at = next(self._times)
-        message = {"message_id": self.next_id(), "timestamp": at, **SUPPORT, "message": text, **more}
+        where = {**SUPPORT, "channel_owner_account_id": self.account}
+        message = {"message_id": self.next_id(), "timestamp": at, **where, "message": text, **more}
         return self.happen("team_chat.channel_message_posted", message, who, at=at)
 
+    def tell(self, text: str, *, ours: bool = False, **more: Any) -> bytes:
+        """Ana of another company and our Ben write to each other alone. Returns the body."""
+        at = next(self._times)
+        to = {"contact_id": "", "contact_email": "", "contact_member_id": ANA["operator_member_id"]}
+        if not ours:
+            names = {
+                "contact_id": "operator_id",
+                "contact_email": "operator",
+                "contact_member_id": "operator_member_id",
+            }
+            to = {name: BEN[field] for name, field in names.items()} | {"contact_account_id": self.account}
+        message = {"message_id": self.next_id(), "timestamp": at, **to, "message": text, **more}
+        return self.happen("team_chat.dm_message_posted", message, BEN if ours else ANA, at=at)
+
     def happen(self, event: str, thing: Json, who: Json | None = None, *, at: int = 0, account: str = "") -> bytes:
-        """Anything happens. Returns the body."""
-        payload = {"account_id": account or self.account, **(who or {}), "object": thing}
+        """Anything happens. Returns the body; the account is that of `who`, if they are of ours."""
+        own = "" if who and who.get("by_external_user") else self.account
+        payload = {"account_id": account or own, **(who or {}), "object": thing}
         made = {"event": event, "event_ts": at or next(self._times), "payload": payload}
         body = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
         self.repeat(body)
@@ -150,12 +152,12 @@ class ZoomServer(PushingServer):
 
     def keep_file(self, name: str, content: bytes, media_type: str) -> str:
         """A file's address, which wants the token."""
-        self._files[name] = (media_type, content)
+        self.web.files[name] = (media_type, content)
         return f"{self._served.url}/files/{name}"
 
     def expire_files(self) -> None:
         """Addresses of files die."""
-        self._files.clear()
+        self.web.files.clear()
 
     async def _until_taken(self, url: str, body: bytes) -> None:
         first = int(time.time())
@@ -180,51 +182,6 @@ class ZoomServer(PushingServer):
         except httpx.HTTPError:
             return 0, b""
         return response.status_code, response.content
-
-    # --- the API -------------------------------------------------------------------------------------------------------
-
-    def _routes(self) -> list[Route]:
-        return [
-            Route("/oauth/token", self._grant, methods=["POST"]),
-            Route("/v2/users/{user}", self._user),
-            Route("/v2/chat/users/{user}/messages/{message}", self._message),
-            Route("/files/{name}", self._file),
-        ]
-
-    async def _grant(self, request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode()))
-        pair = base64.b64encode(":".join(self.client).encode()).decode()
-        if request.headers.get("authorization") != f"Basic {pair}":
-            return JSONResponse({"reason": "Invalid client_id or client_secret", "error": "invalid_client"}, 400)
-        if form != {"grant_type": "account_credentials", "account_id": self.account}:
-            return JSONResponse({"reason": "Bad Request", "error": "invalid_request"}, 400)
-        self._granted.add(token := secrets.token_urlsafe(12))
-        return JSONResponse(
-            {"access_token": token, "token_type": "bearer", "expires_in": 3599, "scope": "user:read:admin"}
-        )
-
-    async def _user(self, request: Request) -> Response:
-        return self._found(request, self.users.get(unquote(request.path_params["user"])), 1001, "User does not exist.")
-
-    async def _message(self, request: Request) -> Response:
-        if not {"to_channel", "to_contact"} & set(request.query_params):
-            return JSONResponse({"code": 300, "message": "to_channel or to_contact is needed."}, 400)
-        found = self.messages.get(unquote(request.path_params["message"]))
-        return self._found(request, found, 5301, "The message does not exist.")
-
-    async def _file(self, request: Request) -> Response:
-        media_type, content = self._files.get(request.path_params["name"], ("", b""))
-        if not self._may(request):
-            return Response(status_code=401)
-        return Response(content, media_type=media_type) if media_type else Response(status_code=404)
-
-    def _found(self, request: Request, found: Json | None, code: int, message: str) -> Response:
-        if not self._may(request):
-            return JSONResponse({"code": 124, "message": "Invalid access token."}, 401)
-        return JSONResponse(found) if found is not None else JSONResponse({"code": code, "message": message}, 404)
-
-    def _may(self, request: Request) -> bool:
-        return request.headers.get("authorization", "").removeprefix("Bearer ") in self._granted
 
 
 def _now() -> int:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from failures.house import Backend, House, Replica, built, said
 
-from im_ingest.connectors.messenger.connector import FIELDS, Messenger, Settings
+from im_ingest.connectors.messenger.connector import Messenger, Settings
 from onethread.connector import Raw
 from onethread.errors import Misconfigured
 from onethread.log.topics import MESSAGES
@@ -22,7 +22,7 @@ MIA, BEN, VERIFY = "6543210987654321", "6543210987654322", "a verify token"
 @pytest.fixture
 async def messenger() -> AsyncIterator[MessengerServer]:
     async with MessengerServer(delay=lambda attempt: 0.02) as running:
-        running.fields = set(FIELDS)
+        running.fields = set(Messenger.fields)
         yield running
 
 
@@ -52,13 +52,15 @@ async def test_a_page_is_heard_also_in_standby_and_what_comes_again_changes_noth
         messenger.fields = set()
         assert messenger.say("Nobody subscribed yet", MIA) == b""
         await connector(messenger).subscribe(replica.lends(channel), replica.hook(channel))
-        assert await messenger.enter(replica.hook(channel), VERIFY)
+        assert messenger.callback == replica.hook(channel)  # the app had no URL
         bodies = [messenger.say("Is it in stock?", MIA), messenger.echo("Yes, size M only", MIA)]
         bodies.append(messenger.item(MIA, reaction={"mid": "m_SIM00003", "action": "react", "emoji": "👍"}))
         bodies.append(messenger.item(MIA, reaction={"mid": "m_SIM00003", "action": "react", "emoji": "❤️"}))
         bodies.append(messenger.item(MIA, delivery={"mids": ["m_SIM00003"], "watermark": 1767225600123}))
+        bodies.append(messenger.item(MIA, read={"watermark": 1767225602123}))
         messenger.standby = True
         bodies.append(messenger.say("Then I take it", MIA))
+        bodies.append(messenger.item(MIA, pass_thread_control={"previous_owner_app_id": "263902037430900"}))
         await messenger.confirmed()
         await house.quiet()
         before = await lines(house)
@@ -76,6 +78,7 @@ async def test_a_page_is_heard_also_in_standby_and_what_comes_again_changes_noth
     (answer,) = (one for one in messages if one["direction"] == "outbound")
     assert [reaction["symbol"] for reaction in answer["state"]["reactions"]] == ["❤️"]
     assert answer["state"]["delivery"]["status"] == "delivered"
+    assert [one["direction"] for one in before if one["kind"] == "system"] == ["inbound"]
     assert {delivery.status for delivery in messenger.deliveries} == {200}
 
 
@@ -159,23 +162,52 @@ async def test_a_wrong_token_is_for_a_person_and_is_not_shown(messenger: Messeng
     assert "wrong-token-1" not in str(caught.value)
 
 
-async def test_the_probe_says_what_is_missing(messenger: MessengerServer) -> None:
-    async def steps(**settings: Any) -> list[tuple[str, bool, str]]:
-        lent = connector(messenger, **settings)
-        async with RecordingHost(lent) as host:
-            return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
+HERE = "https://hooks.example.com/hooks/chn_page/a-long-hook-secret"
 
-    assert "no URL is set" in (await steps())[1][2]
-    messenger.callback, messenger.dashboard_fields = "https://hooks.example.com/in", set(FIELDS)
-    assert await steps() == [("token", True, ""), ("webhook", True, ""), ("subscription", True, "")]
-    messenger.fields.discard("standby")
-    assert "standby" in (await steps())[2][2]
-    assert "app_secrets" in (await steps(app_secrets=["wrong"]))[1][2]
-    other = await steps(account="999")
-    assert [ok for _, ok, _ in other] == [False, True, False]
-    assert messenger.page in other[0][2]
-    ((_, ok, todo),) = await steps(access_token="x")
-    assert (ok, "new access token" in todo) == (False, True)
+
+async def steps(server: MessengerServer, **settings: Any) -> list[tuple[str, bool, str]]:
+    lent = connector(server, **settings)
+    async with RecordingHost(lent) as host:
+        return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
+
+
+async def test_the_probe_finds_nothing_to_change(messenger: MessengerServer) -> None:
+    messenger.callback, messenger.dashboard_fields = HERE, set(Messenger.fields)
+    names = ("token", "webhook", "permissions", "subscription")
+    assert await steps(messenger) == [(name, True, "") for name in names]
+
+
+def other(**fields: Any) -> dict[str, Any]:
+    """What is otherwise than it should be: settings, or attributes of the simulator."""
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("settings", "there", "failing", "todo"),
+    [
+        (other(access_token="x"), {}, ["token"], "new access token"),
+        (other(account="999"), {}, ["token", "subscription"], "belongs to 100200300"),
+        ({}, other(scopes={"pages_messaging"}), ["permissions", "subscription"], "with pages_manage_metadata"),
+        ({}, other(scopes={"pages_manage_metadata"}), ["permissions"], "with pages_messaging"),
+        (other(app_secrets=["wrong"]), {}, ["webhook"], "first of `app_secrets`"),
+        ({}, other(callback=""), ["webhook"], "no URL is set"),
+        ({}, other(callback="https://crm.example.com/meta"), ["webhook"], "deliveries go to crm.example.com"),
+        ({}, other(active=False), ["webhook"], "no longer calls"),
+        ({}, other(dashboard_fields={"messages"}), ["webhook"], "subscribe to message_deliveries, message_echoes"),
+        ({}, other(token_ends=1767225600), ["permissions"], "ends at 2026-01-01T00:00+00:00"),
+        ({}, other(fields={"messages"}), ["subscription"], "standby"),
+    ],
+)
+async def test_the_probe_says_what_to_change(
+    messenger: MessengerServer, settings: dict[str, Any], there: dict[str, Any], failing: list[str], todo: str
+) -> None:
+    messenger.callback, messenger.dashboard_fields = HERE, set(Messenger.fields)
+    for name, value in there.items():
+        setattr(messenger, name, value)
+    failed = [(name, said) for name, ok, said in await steps(messenger, **settings) if not ok]
+    assert [name for name, _ in failed] == failing
+    assert todo in failed[0][1]
+    assert "a-long-hook-secret" not in str(failed)
 
 
 async def test_stopping_ends_the_subscription(messenger: MessengerServer) -> None:

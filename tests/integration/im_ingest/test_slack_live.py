@@ -1,6 +1,7 @@
 """Slack from the provider's side: the simulator against the real entrance, stream host, log, unifier and API."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ MIA, ANNA = "U0MIA", "U0ANNA"
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackServer]:
     async with SlackServer(delay=lambda number: 0.02 * number) as running:
+        yield running
+
+
+@pytest.fixture
+async def slack_now() -> AsyncIterator[SlackServer]:
+    """Where people write now: forms and commands have no time of their own."""
+    async with SlackServer(began=int(time.time())) as running:
         yield running
 
 
@@ -165,19 +173,34 @@ async def test_workspaces_of_one_app_share_a_url_and_one_of_nobody_is_set_aside(
     assert await house.letters() == 1
 
 
-async def test_a_button_and_a_command_are_answered_in_time_and_leave_no_secret(
-    slack: SlackServer, house: House
+@pytest.mark.parametrize("edge", ["webhook", "socket"])
+async def test_buttons_forms_and_commands_are_answered_in_time_and_leave_no_secret(
+    slack_now: SlackServer, house: House, edge: str
 ) -> None:
-    channel = house._adds(connector(slack))
+    slack = slack_now
+    channel = house._adds(connector(slack, edge=edge))
     async with house.running() as (replica,):
-        assert await slack.enter(replica.hook(channel))
-        question = slack.bot_says("Which size?", "C0SUPPORT")
-        slack.press(question, MIA, "size", "L")
+        if edge == "socket":
+            await slack.sockets.until(lambda: slack.sockets.listeners == 1)
+        else:
+            assert await slack.enter(replica.hook(channel))
+        slack.say("I want one", MIA, "D0MIA")
+        await slack.confirmed()
+        question = slack.bot_says("Which size?", "D0MIA")
+        bodies = [slack.press(question, MIA, "size", "L"), slack.submit(MIA, "address", street="Hill Road 1")]
+        bodies += [slack.command(MIA, "/order", "4711", "D0MIA")]
+        await slack.confirmed()
+        for body in bodies if edge == "webhook" else ():
+            slack.repeat(body, "application/x-www-form-urlencoded")
         await slack.confirmed()
         await house.quiet()
-        (entries,) = (await lines(house)).values()
-    assert [one["kind"] for one in entries if one["kind"] != "message"] == ["postback"]
-    assert "response_url" not in str(entries)
+        entries = [one for each in (await lines(house)).values() for one in each]
+    facts = {one["fact"]["payload"]: one["fact"].get("values") for one in entries if one["kind"] == "postback"}
+    assert facts == {"L": {"action": "size"}, "address": {"street.text": "Hill Road 1"}, "/order": {"text": "4711"}}
+    assert len([one for one in entries if one["kind"] == "postback"]) == 3
+    assert {delivery.status for delivery in slack.deliveries} <= {200}
+    assert "hooks.slack.com" not in str(entries)
+    assert await house.letters() == 0
 
 
 # --- Socket Mode ----------------------------------------------------------------------------------------------------
@@ -359,17 +382,38 @@ async def test_a_wrong_token_is_for_a_person_and_is_not_shown(slack: SlackServer
 
 
 async def test_the_probe_says_what_is_missing(slack: SlackServer) -> None:
-    async def steps(**settings: Any) -> list[tuple[str, bool, str]]:
+    async def steps(**settings: Any) -> dict[str, tuple[bool, str]]:
         lent = connector(slack, **settings)
         async with RecordingHost(lent) as host:
-            return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
+            return {step.name: (step.ok, step.todo) async for step in lent.check(host)}
 
-    assert [(name, ok) for name, ok, _ in await steps()] == [("token", True), ("scopes", True), ("webhook", True)]
-    assert await steps(edge="socket") == [("token", True, ""), ("scopes", True, ""), ("socket", True, "")]
+    slack.web.users[ANNA] = {"id": ANNA, "team_id": slack.team, "name": "anna", "profile": {}}
+    slack.web.scopes += ",groups:history,mpim:history"
+    right = {
+        "token": (True, ""),
+        "scopes": (True, ""),
+        "places": (True, ""),
+        "channels": (True, ""),
+        "agents": (True, ""),
+    }
+    assert await steps(edge="socket") == {**right, "socket": (True, "")}
+    by_url = await steps()
+    assert by_url.pop("webhook")[0]
+    assert by_url == right
+    slack.web.channels = []
+    assert "/invite" in (await steps())["channels"][1]
+    ok, todo = (await steps(agents=[ANNA, "U0TYPO", "T0STAFF"]))["agents"]
+    assert (ok, "U0TYPO (user_not_found)" in todo, "T0STAFF" in todo) == (False, True, False)
     slack.web.scopes = "users:read,files:read"
-    assert "users:read.email, channels:history" in (await steps())[1][2]
+    lacking = await steps()
+    assert not lacking["scopes"][0]
+    assert "users:read.email, channels:history" in lacking["scopes"][1]
+    assert "direct messages with the app (im:history)" in lacking["places"][1]
+    assert "channels" not in lacking
     other = await steps(account="T0OTHER")
-    assert (other[0][1], slack.team in other[0][2]) == (False, True)
-    assert "app_token" in (await steps(edge="socket", app_token="wrong"))[2][2]
-    ((_, ok, todo),) = await steps(bot_token="wrong")
-    assert (ok, "bot_token" in todo) == (False, True)
+    assert (other["token"][0], slack.team in other["token"][1]) == (False, True)
+    assert "app_token" in (await steps(edge="socket", app_token="wrong"))["socket"][1]
+    wrong = await steps(bot_token="wrong")
+    assert (wrong.keys(), wrong["token"][0], "bot_token" in wrong["token"][1]) == ({"token"}, False, True)
+    slack.web.bot_id = None
+    assert "xoxb" in (await steps())["token"][1]

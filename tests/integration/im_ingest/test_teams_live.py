@@ -210,6 +210,9 @@ async def test_a_member_is_looked_up_by_the_locator_that_the_message_names(teams
     (event,) = lent.normalize(raw)
     async with RecordingHost(lent) as host:
         await host.emit(await lent.lookup(host, event.lookups[0]))
+        teams.left.add("a:1convABC")
+        assert list(await lent.lookup(host, event.lookups[0])) == []
+        teams.left.clear()
         teams.members.clear()
         assert list(await lent.lookup(host, event.lookups[0])) == []
     (found,) = host.events
@@ -219,6 +222,23 @@ async def test_a_member_is_looked_up_by_the_locator_that_the_message_names(teams
         ("email", "directory"),
     ]
     assert found.sender.claims[0] == event.sender.claims[0]
+
+
+async def test_members_of_a_channel_are_those_of_its_team(teams: TeamsServer) -> None:
+    """A thread has no members of its own: it would be a 404."""
+    lent = connector(teams)
+    teams.members[str(ANA["id"])] = dict(ANA)
+    thread = {"conversationType": "channel", "tenantId": TENANT, "id": "19:abc@thread.tacv2;messageid=1767225600000"}
+    for data in ({"team": {"id": "19:team@thread.tacv2"}}, {"channel": {"type": "private"}}, {}):
+        told = {
+            **teams_message(teams),
+            "text": "Hi",
+            "conversation": thread,
+            "channelData": {"tenant": {"id": TENANT}, **data},
+        }
+        (event,) = lent.normalize(Raw(msgspec.json.encode(told)))
+        async with RecordingHost(lent) as host:
+            assert await lent.lookup(host, event.lookups[0])
 
 
 async def test_pictures_are_fetched_with_the_token_and_files_of_a_drive_without(teams: TeamsServer) -> None:
@@ -262,8 +282,17 @@ async def test_the_probe_says_what_is_wrong(teams: TeamsServer) -> None:
     found = await steps()
     assert (found["token"], found["keys"]) == ((True, ""), (True, ""))
     assert "Messaging endpoint" in found["endpoint"][1]
-    assert "client_secret" in (await steps(client_secret="wrong"))["token"][1]
-    assert "token_tenant" in (await steps(token_tenant="example.com"))["token"][1]
+    assert "Secret ID" in (await steps(client_secret="wrong"))["token"][1]
+    assert "set `token_tenant`" in (await steps(app_id="bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee"))["token"][1]
+    assert "no such tenant" in (await steps(token_tenant="example.invalid"))["token"][1]
+    assert not (await steps(login_url="http://127.0.0.1:9"))["token"][0]
+    sound = connector(teams)
+    async with RecordingHost(sound) as host:
+        await sound.download(host, f"token:{teams.service_url}x")  # a token is kept
+        teams.client_secret = "another-one"
+        found = {step.name: step.ok async for step in sound.check(host)}
+        teams.client_secret = "sample-client-secret"
+    assert not found["token"]
     assert not (await steps(openid_url=f"{teams.url}/nowhere"))["keys"][0]
     teams.keys = []
     assert "endorsed" in (await steps())["keys"][1]

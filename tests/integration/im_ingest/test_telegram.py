@@ -289,3 +289,47 @@ async def test_the_probe_says_what_to_change(
 ) -> None:
     failed = {each.name: each.todo async for each in connector(server, **settings).check(host) if not each.ok}
     assert words in failed[step]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("Wrong response from the webhook: 401 Unauthorized", "`secrets`"),
+        ("Wrong response from the webhook: 404 Not Found", "compare `http.public_url`"),
+        ("Wrong response from the webhook: 503 Service Unavailable", "onethread channels"),
+        ("SSL error {error:1416F086:SSL routines:certificate verify failed}", "certificate"),
+        ("Connection refused", "443, 80, 88 or 8443"),
+        ("Read timeout expired", "443, 80, 88 or 8443"),
+    ],
+)
+async def test_the_probe_says_why_telegram_does_not_reach_us(
+    server: TelegramServer, host: RecordingHost, error: str, words: str
+) -> None:
+    telegram = connector(server)
+    await telegram.subscribe(host, "http://127.0.0.1:9/hook")
+    await server.say("Hello?", MIA)
+    await server.until(lambda: bool(server.deliveries))
+    server.last_error = error
+    failed = {each.name: each.todo async for each in telegram.check(host) if not each.ok}
+    assert error in failed["delivery"]
+    assert words in failed["delivery"]
+
+
+async def test_the_probe_sees_a_webhook_that_another_program_has_set(
+    server: TelegramServer, host: RecordingHost
+) -> None:
+    url = f"{server.url}/bot{server.token}/setWebhook"
+    await host.http.post(url, json={"url": "http://127.0.0.1:9/hook", "allowed_updates": ["message"]})
+    failed = {each.name: each.todo async for each in connector(server).check(host) if not each.ok}
+    assert "message_reaction" in failed["delivery"]
+    await connector(server).subscribe(host, "http://127.0.0.1:9/hook")
+    assert all([each.ok async for each in connector(server).check(host)])
+
+
+async def test_a_path_that_is_no_longer_good_is_asked_for_anew(server: TelegramServer, host: RecordingHost) -> None:
+    server.keep_file("F1", b"a torn box", "photos/file_1.jpg")
+    before = await connector(server).download(host, "F1")
+    server.move_files()
+    with pytest.raises(httpx.HTTPStatusError):
+        await host.http.get(before.url)
+    assert (await host.http.get((await connector(server).download(host, "F1")).url)).content == b"a torn box"

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from failures.house import Backend, House, built, said
+from failures.house import Backend, House, built, said, until
+from integration.im_ingest import proofs
 
 from im_ingest.connectors.wechat.connector import Settings, WeChat
 from onethread.errors import Misconfigured, Poison, Retryable, Unauthorised
@@ -100,6 +101,49 @@ async def test_what_is_not_taken_is_tried_again_and_given_up_after_three_attempt
         assert len(wechat.lost) == 1, "three attempts in all"
 
 
+async def test_words_of_one_second_are_read_in_the_order_in_which_they_came(wechat: WeChatServer, house: House) -> None:
+    channel, second = house._adds(connector(wechat)), int(time.time()) - 1
+    wechat.now = lambda: second  # and so each comes after the end of its second
+    words = [f"word {number}" for number in range(8)]
+    async with house.running() as (replica,):
+        wechat.callback = replica.hook(channel)
+        for word in words:
+            wechat.say(word, MIA)
+            await wechat.confirmed()
+        await house.quiet()
+        (conversation,) = await house.conversations()
+        found = await house.get(f"/v1/conversations/{conversation['id']}/entries")
+    assert [said(one) for one in reversed(found["items"])] == words
+
+
+async def test_a_video_comes_into_the_blob_store(wechat: WeChatServer, house: House) -> None:
+    channel = house._adds(connector(wechat))
+    film = b"\x00\x00\x00\x18ftypmp42"
+
+    async def stored_file() -> bool:
+        files = [file for message in await house.all_messages() for file in message["fact"]["attachments"]]
+        return [(file["status"], file["size_bytes"]) for file in files] == [("stored", len(film))]
+
+    async with house.running() as (replica,):
+        wechat.callback = replica.hook(channel)
+        wechat.message("video", MIA, MediaId=wechat.keep_file(film, "video/mp4"), ThumbMediaId="t1")
+        await wechat.confirmed()
+        await until(stored_file, "the video is stored")
+
+
+async def test_a_code_with_a_token_of_ours_proves_who_scans_it(wechat: WeChatServer, house: House) -> None:
+    channel, token = house._adds(connector(wechat)), proofs.token(house, "wechat")
+    assert len(token) <= 64, "a code holds no more"
+    async with house.running() as (replica,):
+        wechat.callback = replica.hook(channel)
+        wechat.event("subscribe", MIA, EventKey=f"qrscene_{token}", Ticket="a-ticket")
+        wechat.event("SCAN", MIA, EventKey=token, Ticket="a-ticket")
+        wechat.event("SCAN", BEN, EventKey="window", Ticket="a-ticket")
+        await wechat.confirmed()
+    assert await proofs.proved(house, "contact.subscribed") == [["provider", "link_nonce"]]
+    assert sorted(await proofs.proved(house, "session.started")) == [["provider"], ["provider", "link_nonce"]]
+
+
 @pytest.mark.parametrize("forgery", ["of another token", "stale", "unsigned", "plain", "changed"])
 async def test_a_strangers_request_is_refused_and_leaves_nothing(
     wechat: WeChatServer, house: House, forgery: str
@@ -162,6 +206,46 @@ async def test_a_file_is_fetched_for_three_days(wechat: WeChatServer) -> None:
         wechat.expire_files()
         gone = await host.http.get(media.url)
         assert gone.headers["content-type"].split(";")[0] in media.unexpected
+        with pytest.raises(Retryable, match="40007"):
+            await lent.download(host, name)
+
+
+async def test_a_video_is_fetched_from_where_wechat_says_it_is(wechat: WeChatServer) -> None:
+    lent, name = connector(wechat), wechat.keep_file(b"film", "video/mp4")
+    async with RecordingHost(lent) as host:
+        media = await lent.download(host, name)
+        assert "access-token" not in media.url
+        assert (await host.http.get(media.url)).content == b"film"
+
+
+@pytest.mark.parametrize("strange", [{}, {"video_url": "film"}, {"video_url": 7}, {"errcode": "x"}])
+async def test_what_is_no_file_is_not_kept_as_one(wechat: WeChatServer, strange: dict[str, Any]) -> None:
+    lent = connector(wechat)
+    wechat.refusals["media/get"] = strange
+    async with RecordingHost(lent) as host:
+        with pytest.raises(Poison, match="media/get"):
+            await lent.download(host, "m1")
+
+
+async def test_a_stale_token_is_no_lost_file(wechat: WeChatServer) -> None:
+    lent, name = connector(wechat), wechat.keep_file(b"sound", "audio/amr")
+    async with RecordingHost(lent) as host:
+        await lent.download(host, name)
+        wechat.expire_token()
+        with pytest.raises(Unauthorised):  # and so the host drops the token, and tries again
+            await lent.download(host, name)
+
+
+async def test_a_picture_is_fetched_from_where_it_is_shown_if_the_api_is_closed(wechat: WeChatServer) -> None:
+    lent, shown = connector(wechat), "https://mmbiz.qpic.cn/mmbiz_jpg/sample/0"
+    name = wechat.keep_file(b"\xff\xd8\xff", "image/jpeg")
+    async with RecordingHost(lent) as host:
+        assert name in (await lent.download(host, f"{name} {shown}")).url
+        wechat.refusals["media/get"] = refusal(48001, "api unauthorized")
+        assert (await lent.download(host, f"{name} {shown}")).url == shown
+        with pytest.raises(Retryable, match="API permissions") as caught:
+            await lent.download(host, name)
+    assert caught.value.after == 6 * 3600
 
 
 @pytest.mark.parametrize(
@@ -171,7 +255,7 @@ async def test_a_file_is_fetched_for_three_days(wechat: WeChatServer) -> None:
         ("stable_token", 40164, Misconfigured),
         ("stable_token", -1, Retryable),
         ("user/info", 40001, Unauthorised),
-        ("user/info", 48001, Misconfigured),
+        ("user/info", 48001, Retryable),
         ("user/info", 45009, Retryable),
         ("user/info", 99999, Poison),
     ],
@@ -188,6 +272,15 @@ async def test_a_refusal_says_what_to_do_and_never_the_secret(
     assert "access-token" not in str(caught.value)
 
 
+async def test_calls_that_are_used_up_for_the_day_are_not_tried_each_minute(wechat: WeChatServer) -> None:
+    wechat.refusals["user/info"] = refusal(45009, "reach max api daily quota limit")
+    lent = connector(wechat)
+    async with RecordingHost(lent) as host:
+        with pytest.raises(Retryable) as caught:
+            await lent.lookup(host, f"user:{MIA}")
+    assert caught.value.after == 3600
+
+
 async def test_a_server_that_is_away_is_no_secret_told(wechat: WeChatServer) -> None:
     lent = connector(wechat)
     async with RecordingHost(lent) as host:
@@ -201,17 +294,78 @@ async def test_a_server_that_is_away_is_no_secret_told(wechat: WeChatServer) -> 
     assert caught.value.__suppress_context__
 
 
-async def test_the_probe_says_what_is_missing(wechat: WeChatServer) -> None:
-    async def steps(**settings: Any) -> list[tuple[str, bool, str]]:
-        lent = connector(wechat, **settings)
-        async with RecordingHost(lent) as host:
-            return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
+Steps = dict[str, tuple[bool, str]]
 
-    assert await steps() == [("token", True, ""), ("people", True, ""), ("encryption", True, "")]
-    assert [ok for _, ok, _ in await steps(mode="plain")] == [True, True, False]
-    wechat.refusals["user/get"] = refusal(48001, "api unauthorized")
-    assert "permission" in (await steps())[1][2]
-    ((_, ok, todo),) = await steps(app_secret="wrong")
-    assert (ok, "Copy" in todo) == (False, True)
-    wechat.refusals["stable_token"] = refusal(40164, "invalid ip 192.0.2.7, not in whitelist")
-    assert "192.0.2.7" in (await steps())[0][2]
+
+async def steps(wechat: WeChatServer, **settings: Any) -> Steps:
+    lent = connector(wechat, **settings)
+    async with RecordingHost(lent) as host:
+        return {step.name: (step.ok, step.todo) async for step in lent.check(host)}
+
+
+async def test_the_probe_finds_nothing_missing(wechat: WeChatServer) -> None:
+    wechat.callback = "https://hooks.example.com/in"
+    found = await steps(wechat)
+    assert [name for name, (ok, _) in found.items() if ok] == ["token", "callback", "people", "files", "encryption"]
+    assert "192.0.2.8" in found["callback"][1]
+    assert await steps(wechat, mode="plain") == {
+        **found,
+        "encryption": (
+            False,
+            "Plain deliveries can be forged by whoever saw one; choose safe mode at WeChat, and set `mode` to safe.",
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "todo"),
+    [
+        (40013, "invalid appid", "`app_id`"),
+        (40125, "invalid appsecret", "`app_secret`"),
+        (40001, "invalid credential", "`app_secret`"),
+        (40164, "invalid ip 192.0.2.7, not in whitelist", "IP allow-list"),
+        (89503, "this ip needs confirmation", "IP allow-list"),
+        (40243, "AppSecret is frozen", "frozen"),
+    ],
+)
+async def test_the_probe_says_what_is_wrong_with_the_app(
+    wechat: WeChatServer, code: int, words: str, todo: str
+) -> None:
+    wechat.refusals["stable_token"] = refusal(code, words)
+    ((name, (ok, told)),) = (await steps(wechat)).items()
+    assert (name, ok) == ("token", False)
+    assert words in told
+    assert todo in told
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "step", "todo"),
+    [
+        ("callback/check", 40201, "callback", "Server configuration"),
+        ("user/get", 48001, "people", "API permissions"),
+        ("media/get", 48001, "files", "API permissions"),
+        ("user/get", 42001, "people", "42001"),
+    ],
+)
+async def test_the_probe_says_which_permission_is_missing(
+    wechat: WeChatServer, path: str, code: int, step: str, todo: str
+) -> None:
+    wechat.callback = "https://hooks.example.com/in"
+    wechat.refusals[path] = refusal(code, "some words")
+    found = await steps(wechat)
+    assert [name for name, (ok, _) in found.items() if not ok] == [step]
+    assert todo in found[step][1]
+
+
+async def test_the_probe_says_that_no_url_is_entered(wechat: WeChatServer) -> None:
+    found = await steps(wechat)
+    assert found["callback"][0] is False
+    assert "enter the channel's URL" in found["callback"][1]
+
+
+async def test_the_probe_asks_with_the_secret_of_today(wechat: WeChatServer) -> None:
+    async with RecordingHost(connector(wechat)) as host:
+        await host.token("access_token", connector(wechat)._api(host)._renew)
+        wechat.secret = "another-secret"
+        wrong = connector(wechat, app_secret="sample-secret")
+        assert [step.ok async for step in wrong.check(host)] == [False]

@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from failures.house import Backend, House, built, said, until
+from integration.im_ingest import proofs
 from pydantic import ValidationError
 
 from im_ingest.connectors.wecom_kf.connector import Settings, WeComKf
+from im_ingest.weixin_api import WeixinError
 from onethread.errors import Misconfigured, Retryable
 from onethread.log.topics import MESSAGES
 from onethread.state.cursors import Cursors
@@ -100,6 +102,20 @@ async def test_a_lost_cursor_reads_three_days_again_and_adds_nothing(wecom: WeCo
         await heard(house, "one", "two", "three", events=5)  # read twice, shown once
 
 
+async def test_a_cursor_of_another_app_silences_no_account(wecom: WeComKfServer) -> None:
+    item = wecom.say("Still here", MIA)
+    lent = connector(wecom)
+    async with RecordingHost(lent) as host:
+        host.hint = "ENC-of-yesterday"
+        page = await lent.fetch(host, KF, "of-another-app")
+        assert [item["msgid"].encode() in raw.data for raw in page.records] == [True]
+        assert (page.cursor, page.more) == ("c1", False)
+        asked = [(bool(call.get("token")), call["cursor"]) for path, call in wecom.calls if path == "kf/sync_msg"]
+        assert asked == [(True, "of-another-app"), (False, "of-another-app"), (False, "")]
+        with pytest.raises(WeixinError, match="95000"):
+            await lent.fetch(host, "wk-of-nobody", "c1")
+
+
 async def test_many_pages_also_empty_ones_are_read_by_the_token_of_one_notice(house: House) -> None:
     async with WeComKfServer(page=1, bare_calls=1) as wecom:
         wecom.gaps = True
@@ -149,12 +165,24 @@ async def test_an_account_of_no_list_is_read_when_it_is_noticed(wecom: WeComKfSe
     assert len(await house.conversations()) >= 1
 
 
+async def test_each_account_is_polled_with_a_cursor_of_its_own(wecom: WeComKfServer, house: House) -> None:
+    wecom.accounts["wk00000002"] = "Service"
+    wecom.silent = True
+    channel = house._adds(connector(wecom, open_kfids=[KF, "wk00000002"]))
+    wecom.say("Here", MIA)
+    wecom.say("There", MIA, account="wk00000002")
+    async with house.running():
+        await heard(house, "Here", "There")
+    cursors = Cursors(house.state)
+    assert [await cursors.load(channel, account) for account in (KF, "wk00000002")] == ["c2", "c2"]
+
+
 async def test_a_bad_item_is_set_aside_alone(wecom: WeComKfServer, house: House) -> None:
     channel = house._adds(connector(wecom))
     async with house.running() as (replica,):
         await pulled(wecom)
         wecom.say("one", MIA)
-        wecom.item(KF, "text", {"content": 5}, external_userid=MIA, origin=3)
+        wecom.item(KF, "text", {"content": "by nobody"}, origin=3)
         wecom.callback = replica.hook(channel)
         wecom.say("two", MIA)
         await heard(house, "one", "two")
@@ -207,6 +235,15 @@ async def test_a_cursor_that_does_not_move_is_no_endless_loop(wecom: WeComKfServ
     assert (moved.more, stuck.more, stuck.cursor) == (True, False, "c7")
 
 
+@pytest.mark.parametrize("nothing", [{}, {"msg_list": None, "has_more": False}])
+async def test_an_answer_that_holds_nothing_leaves_the_cursor(wecom: WeComKfServer, nothing: dict[str, Any]) -> None:
+    wecom.refusals["kf/sync_msg"] = {"errcode": 0, **nothing}
+    lent = connector(wecom)
+    async with RecordingHost(lent) as host:
+        found = await lent.fetch(host, KF, "c7")
+    assert (list(found.records), found.cursor, found.more) == ([], "c7", False)
+
+
 async def test_too_many_calls_wait(wecom: WeComKfServer) -> None:
     wecom.bare_calls = 0
     lent = connector(wecom)
@@ -227,38 +264,85 @@ async def test_a_look_up_brings_name_and_union_id(wecom: WeComKfServer) -> None:
     assert [claim.type for claim in event.sender.claims] == ["wecom_external_userid", "wechat_unionid"]
 
 
-async def test_a_file_is_fetched_for_three_days(wecom: WeComKfServer) -> None:
-    lent, name = connector(wecom), wecom.keep_file(b"words", "text/plain")
+@pytest.mark.parametrize("media_type", ["image/jpeg", "text/plain", "application/json"])
+async def test_a_file_is_fetched_for_three_days(wecom: WeComKfServer, media_type: str) -> None:
+    lent, name = connector(wecom), wecom.keep_file(b'{"errcode": 1}', media_type)
     async with RecordingHost(lent) as host:
         media = await lent.download(host, name)
         found = await host.http.get(media.url)
-        assert found.content == b"words"
+        assert found.content == b'{"errcode": 1}'
         assert found.headers["content-type"].split(";")[0] not in media.unexpected
         wecom.expire_files()
-        gone = await host.http.get(media.url)
-        assert gone.headers["content-type"].split(";")[0] in media.unexpected
+        with pytest.raises(Retryable, match="40007"):
+            await lent.download(host, name)
+
+
+Steps = dict[str, tuple[bool, str]]
+
+
+async def steps(wecom: WeComKfServer, **settings: Any) -> Steps:
+    lent = connector(wecom, **settings)
+    async with RecordingHost(lent) as host:
+        return {step.name: (step.ok, step.todo) async for step in lent.check(host)}
+
+
+LINK = "https://work.weixin.qq.com/kf/wk00000001?enc_scene=ENConethread"
+
+
+async def test_the_probe_finds_nothing_missing(wecom: WeComKfServer) -> None:
+    assert await steps(wecom, contact_url=LINK) == dict.fromkeys(("token", "accounts", "messages"), (True, ""))
+    assert LINK in (await steps(wecom))["links"][1]
 
 
 async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> None:
-    async def steps(**settings: Any) -> list[tuple[str, bool, str]]:
-        lent = connector(wecom, **settings)
-        async with RecordingHost(lent) as host:
-            return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
-
-    link = "https://work.weixin.qq.com/kf/wk00000001?enc_scene=ENConethread"
-    assert await steps(contact_url=link) == [("token", True, ""), ("accounts", True, "")]
-    assert link in (await steps())[2][2]
     wecom.accounts |= {f"wk1{number:07}": "Service" for number in range(150)}
-    _, (_, ok, todo), _ = await steps()
+    ok, todo = (await steps(wecom))["accounts"]
     assert (ok, "wk10000149 (Service)" in todo) == (True, True)
-    _, (_, ok, todo), _ = await steps(open_kfids=["wk00000009"])
-    assert (ok, "wk00000009" in todo) == (False, True)
+    found = await steps(wecom, open_kfids=["wk00000009"])
+    assert (found["accounts"][0], "wk00000009" in found["accounts"][1]) == (False, True)
+    assert (found["messages"][0], "wk00000009" in found["messages"][1]) == (False, True)
     wecom.unmanaged = {KF}
-    _, (_, ok, todo), _ = await steps()
+    ok, todo = (await steps(wecom))["accounts"]
     assert (ok, KF in todo) == (False, True)
-    wecom.refusals["kf/account/list"] = refusal(60020, "not allow to access from your ip, from ip: 192.0.2.7")
-    ((_, ok, todo),) = await steps()
-    assert (ok, "192.0.2.7" in todo, "allowed IPs" in todo) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words", "step", "todo"),
+    [
+        ("gettoken", 40013, "invalid corpid", "token", "`account`"),
+        ("gettoken", 40001, "invalid credential", "token", "`secret`"),
+        ("gettoken", 60020, "not allow to access from your ip, from ip: 192.0.2.7", "token", "trusted IPs"),
+        ("kf/account/list", 60020, "not allow to access from your ip", "token", "trusted IPs"),
+        ("kf/account/list", 48002, "api forbidden", "token", "可调用接口的应用"),
+        ("kf/sync_msg", 48007, "api forbidden for the open_kfid", "messages", "通过API管理微信客服账号"),
+        ("kf/account/list", 95011, "kf is used in WeCom", "token", "same console"),
+        ("kf/sync_msg", 60011, "no privilege to access", "messages", "通过API管理微信客服账号"),
+    ],
+)
+async def test_the_probe_says_what_to_change(
+    wecom: WeComKfServer, path: str, code: int, words: str, step: str, todo: str
+) -> None:
+    wecom.refusals[path] = refusal(code, words)
+    found = await steps(wecom, contact_url=LINK)
+    assert [name for name, (ok, _) in found.items() if not ok] == [step]
+    assert words in found[step][1]
+    assert todo in found[step][1]
+
+
+async def test_the_probe_does_not_fail_for_being_asked_too_often(wecom: WeComKfServer) -> None:
+    wecom.bare_calls = 0
+    ok, todo = (await steps(wecom))["messages"]
+    assert (ok, "45009" in todo) == (True, True)
+
+
+async def test_a_link_of_ours_proves_who_opens_the_chat(wecom: WeComKfServer, house: House) -> None:
+    channel = house._adds(connector(wecom))
+    async with house.running() as (replica,):
+        wecom.callback = replica.hook(channel)
+        wecom.event("enter_session", MIA, scene="1", scene_param=proofs.token(house, "wecom"))
+        wecom.say("It is me", MIA)
+        await heard(house, "It is me", events=2)
+    assert await proofs.proved(house, "session.started") == [["provider", "link_nonce"]]
 
 
 async def test_a_link_of_ours_leads_to_an_account(wecom: WeComKfServer) -> None:

@@ -89,6 +89,32 @@ async def test_a_number_is_registered_heard_and_what_comes_again_changes_nothing
     assert {delivery.status for delivery in whatsapp.deliveries} == {200}
 
 
+async def test_what_metas_own_agent_is_told_and_answers_is_in_the_conversation(
+    whatsapp: WhatsAppServer, house: House
+) -> None:
+    channel = house._adds(connector(whatsapp))
+    async with house.running() as (replica,):
+        whatsapp.callback = replica.hook(channel)
+        whatsapp.standby = True
+        bodies = [
+            whatsapp.say("Where is my parcel?", MIA, user_id=MIA_ID),
+            whatsapp.agent("It leaves today.", MIA),
+            whatsapp.status("wamid.SIM00002", "read", MIA),
+            whatsapp.handover("control_passed", MIA, previous_owner_role="ai_agent", new_owner_role="escalation"),
+            whatsapp.say("A person, please.", MIA, user_id=MIA_ID),
+        ]
+        for body in bodies:
+            whatsapp.repeat(body)
+        await whatsapp.confirmed()
+        await house.quiet()
+        found = await lines(house)
+    told = [(one["kind"], one["direction"]) for one in found if one["kind"] in {"message", "system"}]
+    assert told == [("message", "inbound"), ("message", "outbound"), ("system", "inbound"), ("message", "inbound")]
+    answer = next(one for one in found if one["direction"] == "outbound")
+    assert (said(answer), answer["state"]["delivery"]["status"]) == ("It leaves today.", "read")
+    assert await house.letters() == 0
+
+
 async def test_what_comes_before_its_message_waits_for_it(whatsapp: WhatsAppServer, house: House) -> None:
     channel = house._adds(connector(whatsapp))
     edit = {"original_message_id": "wamid.LATE", "message": {"type": "text", "text": {"body": "Two kettles, please"}}}
@@ -152,7 +178,7 @@ async def test_two_numbers_of_one_app_share_an_entrance_and_a_bad_element_is_alo
             for i in range(3)
         ]
         if first == 10:
-            text[1]["text"] = {"body": 7}
+            text[1]["from"] = 7
         failed = {"id": "wamid.O", "status": "failed", "timestamp": "1767225600", "recipient_id": MIA}
         metadata = {"display_phone_number": "15550100", "phone_number_id": number}
         return {"field": "messages", "value": {"metadata": metadata, "messages": text, "statuses": [failed]}}
@@ -259,35 +285,99 @@ async def test_an_api_that_is_away_is_asked_later() -> None:
             await lent.download(host, "1")
 
 
-async def test_the_probe_says_what_is_missing(whatsapp: WhatsAppServer) -> None:
-    lent = connector(whatsapp)
+HERE = "https://hooks.example.com/hooks/chn_shop/a-long-hook-secret"
+OK = [(name, True, "") for name in ("token", "webhook", "permissions", "subscription")]
 
-    async def steps(**settings: Any) -> list[tuple[str, bool, str]]:
+
+async def steps(server: WhatsAppServer, **settings: Any) -> list[tuple[str, bool, str]]:
+    lent = connector(server, **settings)
+    async with RecordingHost(lent) as host:
+        return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
+
+
+async def test_the_probe_finds_nothing_to_change(whatsapp: WhatsAppServer) -> None:
+    whatsapp.subscribed, whatsapp.callback = True, HERE
+    assert await steps(whatsapp) == OK
+    whatsapp.callback = "https://crm.example.com/meta"
+    whatsapp.override = HERE
+    assert await steps(whatsapp) == OK
+    assert "set `business_account`" in (await steps(whatsapp, business_account=""))[3][2]
+
+
+def other(**fields: Any) -> dict[str, Any]:
+    """What is otherwise than it should be: settings, or attributes of the simulator."""
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("settings", "there", "step", "todo"),
+    [
+        (other(access_token="x"), {}, "token", "new access token"),
+        (other(account="1"), {}, "token", "Check `account`"),
+        ({}, other(scopes={"whatsapp_business_messaging"}), "token", "permissions that the README names"),
+        ({}, other(scopes={"whatsapp_business_management"}), "permissions", "with whatsapp_business_messaging"),
+        (other(app_secrets=["wrong"]), {}, "webhook", "first of `app_secrets`"),
+        ({}, other(callback=""), "webhook", "no URL is set"),
+        ({}, other(callback="https://crm.example.com/meta"), "webhook", "deliveries go to crm.example.com"),
+        ({}, other(active=False), "webhook", "no longer calls"),
+        ({}, other(dashboard_fields={"calls"}), "webhook", "subscribe to messages"),
+        ({}, other(token_ends=1767225600), "permissions", "ends at 2026-01-01T00:00+00:00"),
+        ({}, other(subscribed=False), "subscription", "not subscribed to `business_account`"),
+        (other(business_account="9"), {}, "subscription", "belong to one business"),
+        ({}, other(override="https://crm.example.com/meta"), "subscription", "deliveries of this number go to another"),
+    ],
+)
+async def test_the_probe_says_what_to_change(
+    whatsapp: WhatsAppServer, settings: dict[str, Any], there: dict[str, Any], step: str, todo: str
+) -> None:
+    whatsapp.subscribed, whatsapp.callback = True, HERE
+    for name, value in there.items():
+        setattr(whatsapp, name, value)
+    failed = [(name, said) for name, ok, said in await steps(whatsapp, **settings) if not ok]
+    assert [name for name, _ in failed] == [step]
+    assert todo in failed[0][1]
+    assert "a-long-hook-secret" not in str(failed)
+
+
+async def test_a_number_of_another_account_is_found_out(whatsapp: WhatsAppServer) -> None:
+    whatsapp.subscribed, whatsapp.callback = True, HERE
+    whatsapp.numbers = ["1", "2"]
+    name, ok, todo = (await steps(whatsapp))[-1]
+    assert (name, ok, "none of the 2 numbers" in todo) == ("subscription", False, True)
+
+
+async def test_the_url_of_the_app_is_entered_where_there_is_none(whatsapp: WhatsAppServer, house: House) -> None:
+    channel = house._adds(connector(whatsapp, business_account=""))
+    lent = connector(whatsapp, business_account="")
+    async with house.running() as (replica,):
+        url = replica.hook(channel)
+        await lent.subscribe(replica.lends(channel), url)
+        assert (whatsapp.callback, whatsapp.dashboard_fields) == (url, set(WhatsApp.fields))
+        whatsapp.dashboard_fields, whatsapp.active = {"message_template_status_update"}, False
+        await lent.subscribe(replica.lends(channel), url)
+        assert whatsapp.dashboard_fields == {*WhatsApp.fields, "message_template_status_update"}
+        assert whatsapp.active
+        whatsapp.callback, whatsapp.dashboard_fields = "https://crm.example.com/meta", {"messages"}
+        await lent.subscribe(replica.lends(channel), url)
+        assert (whatsapp.callback, whatsapp.dashboard_fields) == ("https://crm.example.com/meta", {"messages"})
+
+
+async def test_a_url_that_meta_cannot_reach_is_for_a_person(whatsapp: WhatsAppServer) -> None:
+    for settings in ({}, {"business_account": ""}):
+        lent = connector(whatsapp, **settings)
         async with RecordingHost(lent) as host:
-            return [(step.name, step.ok, step.todo) async for step in connector(whatsapp, **settings).check(host)]
-
-    missing = [("token", True), ("webhook", False), ("subscription", False)]
-    assert [(name, ok) for name, ok, _ in await steps()] == missing
-    whatsapp.subscribed, whatsapp.callback = True, "https://hooks.example.com/in"
-    assert "dashboard" in (await steps())[2][2]
-    whatsapp.override = "https://hooks.example.com/in"
-    assert (await steps())[1:] == [("webhook", True, ""), ("subscription", True, "")]
-    assert "business_account" in (await steps(business_account=""))[2][2]
-    assert "app_secrets" in (await steps(app_secrets=["wrong"]))[1][2]
-    whatsapp.dashboard_fields = {"calls"}
-    assert "subscribe to messages" in (await steps())[1][2]
-    whatsapp.active = False
-    assert "no longer calls" in (await steps())[1][2]
-    assert [ok for _, ok, _ in await steps(account="1")] == [False]
-    ((_, ok, todo),) = await steps(access_token="x")
-    assert (ok, "new access token" in todo) == (False, True)
+            with pytest.raises(Misconfigured, match=r"http\.public_url"):
+                await lent.subscribe(host, "http://127.0.0.1:1/hooks/chn_shop/a-long-hook-secret")
 
 
 async def test_stopping_takes_the_override_away(whatsapp: WhatsAppServer) -> None:
     lent = connector(whatsapp)
-    whatsapp.override = "https://hooks.example.com/in"
+    whatsapp.override = HERE
     async with RecordingHost(lent) as host:
         await lent.subscribe(host, None)
         assert whatsapp.override == ""
-        await connector(whatsapp, business_account="").subscribe(host, "https://hooks.example.com/in")
-    assert whatsapp.override == ""
+        whatsapp.override = "https://crm.example.com/meta"
+        await lent.subscribe(host, None)
+        assert whatsapp.override == "https://crm.example.com/meta"
+        await connector(whatsapp, business_account="").subscribe(host, None)
+    assert whatsapp.callback == ""

@@ -31,7 +31,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 def connector(server: ZoomServer, **settings: Any) -> Zoom:
-    client = {"client_id": server.client[0], "client_secret": server.client[1]}
+    client = {"client_id": server.web.client[0], "client_secret": server.web.client[1]}
     given = {"account": server.account, "secret_tokens": [server.secret_token], "agents": ["ben@example.com"], **client}
     return Zoom(Settings.model_validate({**given, "api_url": server.api_url, "login_url": server.url, **settings}))
 
@@ -69,6 +69,25 @@ async def test_a_thread_is_heard_and_what_comes_again_changes_nothing(zoom: Zoom
     assert [one["symbol"] for one in answer["state"]["reactions"]] == ["👍"]
     assert {delivery.status for delivery in zoom.deliveries} == {200}
     assert zoom.lost == []
+
+
+@pytest.mark.parametrize("agents", [["ben@example.com"], []])
+async def test_a_stranger_and_whoever_of_us_answers_are_one_conversation(
+    zoom: ZoomServer, house: House, agents: list[str]
+) -> None:
+    channel = house._adds(connector(zoom, agents=agents))
+    async with house.running() as (replica,):
+        assert await zoom.validate(replica.hook(channel))
+        for text, ours in (("Are you open today?", False), ("Until six", True), ("Thanks", False)):
+            zoom.tell(text, ours=ours)
+            await zoom.confirmed()
+        await house.quiet()
+        entries = await lines(house)
+    assert [(said(one), one["direction"]) for one in entries] == [
+        ("Are you open today?", "inbound"),
+        ("Until six", "outbound"),
+        ("Thanks", "inbound"),
+    ]
 
 
 async def test_the_challenge_is_answered_whatever_is_down(zoom: ZoomServer, house: House) -> None:
@@ -133,7 +152,7 @@ async def test_accounts_of_one_app_share_a_url_and_an_account_of_nobody_is_set_a
 
 
 async def test_somebody_of_the_account_is_looked_up_and_a_stranger_stays_unnamed(zoom: ZoomServer) -> None:
-    zoom.users["u_dora1"] = {
+    zoom.web.users["u_dora1"] = {
         "id": "u_dora1",
         "first_name": "Dora",
         "last_name": "Eck",
@@ -155,7 +174,7 @@ async def test_a_file_is_where_the_message_says_and_may_be_gone(zoom: ZoomServer
     lent = connector(zoom)
     address = zoom.keep_file("f_01", b"log", "text/plain")
     file = {"file_id": "f_01", "file_name": "log.txt", "file_size": 3, "file_message_type": "file"}
-    zoom.messages["{F/1}"] = {"id": "{F/1}", "files": [{"file_id": "f_01", "download_url": address}]}
+    zoom.web.messages["{F/1}"] = {"id": "{F/1}", "files": [{"file_id": "f_01", "download_url": address}]}
     body = zoom.say("See the log", message_id="{F/1}", files=[file])
     (event,) = lent.normalize(Raw(body))
     assert isinstance(event.fact, Message)
@@ -167,7 +186,7 @@ async def test_a_file_is_where_the_message_says_and_may_be_gone(zoom: ZoomServer
         assert direct == media
         stranger = await lent.download(host, "url:https://evil.example.com/x")
         assert stranger.headers == {}
-        zoom.messages.clear()
+        zoom.web.messages.clear()
         with pytest.raises(Poison):
             await lent.download(host, locator)
 
@@ -180,17 +199,69 @@ async def test_a_wrong_client_is_for_a_person_and_its_secret_is_not_shown(zoom: 
     assert "wrong-secret-1" not in str(caught.value)
 
 
+EVENTS = ["team_chat.channel_message_posted", "phone.sms_received"]
+
+
+async def test_events_are_subscribed_to_by_the_api_and_a_change_leaves_no_old_one(
+    zoom: ZoomServer, house: House
+) -> None:
+    channel = house._adds(connector(zoom, events=EVENTS))
+    async with house.running() as (replica,):
+        lent, url = replica.lends(channel), replica.hook(channel)
+        zoom.web.subscriptions["of somebody"] = {
+            "event_subscription_name": "CRM",
+            "events": EVENTS,
+            "event_webhook_url": "x",
+        }
+        await connector(zoom, events=EVENTS).subscribe(lent, url)
+        await connector(zoom, events=EVENTS[::-1]).subscribe(lent, url)
+        assert [one["event_webhook_url"] for one in zoom.web.subscriptions.values()] == ["x", url]
+        before = set(zoom.web.subscriptions)
+        await connector(zoom, events=EVENTS[:1]).subscribe(lent, url)
+        (new,) = set(zoom.web.subscriptions) - before
+        assert zoom.web.subscriptions[new]["events"] == EVENTS[:1]
+        assert len(zoom.web.subscriptions) == 2
+        zoom.say("By subscription")
+        await zoom.confirmed()
+        await house.quiet()
+        await connector(zoom, events=EVENTS).subscribe(lent, None)
+        assert list(zoom.web.subscriptions) == ["of somebody"]
+    assert [said(one) for one in await house.all_messages()] == ["By subscription"]
+
+
+async def test_what_zoom_refuses_to_subscribe_to_is_for_a_person(zoom: ZoomServer) -> None:
+    lent = connector(zoom, events=EVENTS)
+    async with RecordingHost(lent) as host:
+        with pytest.raises(Misconfigured, match="must be public"):
+            await lent.subscribe(host, "http://127.0.0.1:9/in")
+        zoom.web.allowed = {"team_chat.channel_message_posted"}
+        with pytest.raises(Misconfigured, match=r"phone.sms_received.*under Scopes"):
+            await lent.subscribe(host, "http://127.0.0.1:9/in")
+        await connector(zoom).subscribe(host, "http://127.0.0.1:9/in")
+    assert zoom.web.subscriptions == {}
+
+
 async def test_the_probe_says_what_is_missing(zoom: ZoomServer) -> None:
     async def steps(**settings: Any) -> dict[str, tuple[bool, str]]:
         lent = connector(zoom, **settings)
         async with RecordingHost(lent) as host:
             return {step.name: (step.ok, step.todo) async for step in lent.check(host)}
 
+    agents = connector(zoom).settings.agents
+    zoom.web.users |= {name: {"id": name} for name in agents}
     found = await steps()
-    assert (found["token"], found["agents"]) == ((True, ""), (True, ""))
+    assert (found["token"], found["people"]) == ((True, ""), (True, ""))
     assert "Validate" in found["endpoint"][1]
+    ok, todo = (await steps(agents=[*agents, "typo@example.com"]))["people"]
+    assert (ok, "account: typo@example.com;" in todo) == (False, True)
     assert not (await steps(client_secret="wrong"))["token"][0]
     assert not (await steps(account="other"))["token"][0]
     bare = await steps(client_id="", client_secret="", agents=[])
     assert "client_id" in bare["token"][1]
     assert "inbound" in bare["agents"][1]
+    assert "phone.sms_received" in (await steps(events=EVENTS))["endpoint"][1]
+    zoom.web.subscriptions["es"] = {"event_subscription_name": "Onethread", "events": EVENTS, "event_webhook_url": "x"}
+    assert (await steps(events=EVENTS))["endpoint"] == (True, "")
+    zoom.web.scopeless = True
+    ok, todo = (await steps())["people"]
+    assert (ok, "scopes" in todo) == (False, True)

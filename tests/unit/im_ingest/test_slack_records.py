@@ -1,16 +1,19 @@
 """What fixtures of Slack's records cannot say: that two of them are one event, and that none is another's."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 
 from im_ingest.connectors.slack.connector import Settings, Slack
-from im_ingest.connectors.slack.entrance import COMMAND, EVENT, record
+from im_ingest.connectors.slack.entrance import COMMAND, EVENT, FORMS, INTERACTION, record, records
+from im_ingest.connectors.slack.socket_mode import frame_of, record_of
 from im_ingest.connectors.slack.web_api import WebApi, failure
-from onethread.connector import Raw, fingerprint
+from onethread.connector import Raw, Request, fingerprint, utc
 from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
 from onethread.event import Event
+from onethread.testing import fixtures
 from onethread.testing.recording_host import RecordingHost
 
 
@@ -55,14 +58,55 @@ def test_messages_of_one_second_and_of_two_channels_are_told_apart() -> None:
     assert len({keys(each)[0] for each in found}) == 4
 
 
-def test_each_edit_is_one_and_counts_once() -> None:
-    def edit(ts: str) -> dict[str, Any]:
-        inner = message(text="b", edited={"user": "U0MIA", "ts": ts})
-        about = {"message": inner, "previous_message": message()}
-        return {"type": "message", "subtype": "message_changed", "channel": "C1", "ts": "1767225999.000100", **about}
+def test_each_edit_is_one_and_counts_once_though_slack_tells_whole_seconds_of_it() -> None:
+    def edit(ts: str, text: str) -> dict[str, Any]:
+        inner = message(text=text, edited={"user": "U0MIA", "ts": "1767225700.000000"})
+        about = {"message": inner, "previous_message": message(), "ts": ts, "event_ts": ts}
+        return {"type": "message", "subtype": "message_changed", "channel": "C1", **about}
 
-    first, again, second = (keys(events(edit(ts))) for ts in ("1767225700.0", "1767225700.0", "1767225800.0"))
+    first, again, second = (
+        keys(events(edit(ts, text)))
+        for ts, text in (("1767225700.000100", "b"), ("1767225700.000100", "b"), ("1767225700.000200", "c"))
+    )
     assert first == again != second
+
+
+def _request(form: str, data: bytes) -> Request:
+    """A delivery to a URL."""
+    if form == INTERACTION:
+        data = urlencode({"payload": data.decode()}).encode()
+    elif form == COMMAND:
+        data = urlencode(msgspec.json.decode(data, type=dict[str, str])).encode()
+    return Request("POST", "https://hooks.example.com/in", "", {}, {}, data, utc(1767225600))
+
+
+def _delivered() -> list[Any]:
+    """What fixtures hold of each form: its name at Slack, the form, the body."""
+    raws = [
+        (case.name, raw) for case in fixtures.cases(Slack) for raw in fixtures.records(case.instance(), case.input())
+    ]
+    kinds = {form: kind for kind, form in FORMS.items()}
+    return [
+        pytest.param(kinds[raw.form], raw, id=name) for name, raw in raws if raw.form in kinds and _is_json(raw.data)
+    ]
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("kind", "raw"), _delivered())
+def test_by_url_and_by_socket_comes_the_same(kind: str, raw: Raw) -> None:
+    """All but secrets and the trigger, which a fixture no longer has."""
+    frame = b'{"type":"%s","envelope_id":"e","payload":%s}' % (kind.encode(), raw.data)
+    (by_url,) = records(_request(raw.form, raw.data))
+    assert by_url == record_of(frame_of(frame))
+    connector = made()
+    assert fixtures.events_of(connector, by_url) == fixtures.events_of(connector, record_of(frame_of(frame)))
 
 
 def test_a_time_keeps_all_its_digits() -> None:
@@ -71,10 +115,10 @@ def test_a_time_keeps_all_its_digits() -> None:
     assert (event.external_id, event.received_at.microsecond) == ("C1:1767225600.999999", 999999)
 
 
-def test_two_commands_of_one_second_are_two_and_their_triggers_are_not_kept() -> None:
+def test_two_equal_commands_are_two_and_their_triggers_are_not_kept() -> None:
     def command(trigger: str) -> Raw:
         form = {"command": "/order", "user_id": "U0MIA", "text": "7", "trigger_id": trigger, "team_id": "T0SHOP"}
-        return record(COMMAND, msgspec.json.encode(form), {"at": "1767225600"})
+        return record(COMMAND, msgspec.json.encode(form))
 
     raws = [command(trigger) for trigger in ("1.2.a", "1.2.b", "1.2.a")]
     (one,), (two,), (again,) = (list(made().normalize(raw)) for raw in raws)
@@ -84,7 +128,9 @@ def test_two_commands_of_one_second_are_two_and_their_triggers_are_not_kept() ->
 
 def test_no_secret_of_a_record_is_kept() -> None:
     secret = "must-not-stay"
-    inner = message(bot_access_token=secret, token=secret)
+    inner = message(
+        bot_access_token=secret, token=secret, assistant_thread={"action_token": secret, "deep": [secret[:4]]}
+    )
     outer = {"token": secret, "trigger_id": secret, "response_url": secret, "response_urls": [secret]}
     raw = record(EVENT, msgspec.json.encode({"type": "event_callback", "event": inner, **outer}))
     assert secret.encode() not in raw.data

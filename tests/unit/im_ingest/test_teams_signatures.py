@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from im_ingest.connectors.teams.connector import Settings, Teams
 from onethread.connector import Request
 from onethread.errors import Rejected
+from onethread.testing.recording_host import RecordingHost
 from onethread.testing.teams_server import APP_ID, SERVICE, TENANT, SigningKey, activity
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,3 +114,26 @@ def test_no_token_is_no_entry(key: SigningKey, header: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b"\xff", b"[" * 5000, b'{"serviceUrl": 1}'])
 def test_a_body_that_is_no_activity_is_refused(key: SigningKey, body: bytes) -> None:
     assert refusal(msgspec.structs.replace(request(key), body=body))
+
+
+@pytest.mark.parametrize(
+    ("settings", "server"),
+    [
+        ({}, "https://login.microsoftonline.com/"),
+        ({"cloud": "us_gov"}, "https://login.microsoftonline.us/"),
+        ({"cloud": "us_gov", "login_url": "https://login.example.com/"}, "https://login.example.com/"),
+    ],
+)
+async def test_the_bots_own_token_is_asked_for_in_its_cloud(settings: dict[str, Any], server: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"access_token": "t", "expires_in": 3600})
+
+    lent = connector(**settings)
+    async with RecordingHost(lent) as host:
+        await host.http.aclose()
+        host.http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        await lent.download(host, f"token:{SERVICE}v3/attachments/x/views/original")
+    assert asked == [f"{server}{TENANT}/oauth2/v2.0/token"]

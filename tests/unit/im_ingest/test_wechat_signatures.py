@@ -107,7 +107,7 @@ def test_a_signature_is_as_published(token: str, parts: tuple[str, ...], expecte
 def test_an_encrypted_message_is_opened() -> None:
     wechat().authenticate(to_wechat())
     (raw,) = wechat().unpack(to_wechat())
-    assert raw == Raw(WECHAT_CLEAR.encode(), account=ACCOUNT, about={"order": "899"}, media_type="text/xml")
+    assert raw == Raw(WECHAT_CLEAR.encode(), account=ACCOUNT, about={"order": "797"}, media_type="text/xml")
 
 
 def test_an_encrypted_notice_is_opened() -> None:
@@ -255,11 +255,16 @@ def test_what_is_no_question_of_theirs_is_no_handshake(connector: WeChat | WeCom
     [
         (-5000, 0, "0"),
         (0, 0, "0"),
-        (350, 0, "350"),
-        (350, 3, "353"),
-        (5000, 0, "899"),
-        (5000, 7, "906"),
-        (5000, 5000, "999"),
+        (350, 0, "116"),
+        (350, 3, "119"),
+        (1200, 0, "400"),
+        (1203, 0, "401"),
+        (2000, 0, "666"),
+        (5000, 0, "715"),
+        (15_900, 0, "893"),
+        (16_000, 0, "895"),
+        (86_400_000, 7, "902"),
+        (86_400_000, 5000, "995"),
     ],
 )
 def test_records_of_one_second_keep_the_order_in_which_they_came(late: int, place: int, expected: str) -> None:
@@ -282,8 +287,17 @@ def test_fields_are_read_by_their_path() -> None:
     assert weixin.fields(document.encode()) == {"A": " a <b>", "B": "", "C.D": "1", "C.E.D": "2"}
 
 
+def test_a_field_that_is_repeated_is_told_with_commas() -> None:
+    assert weixin.fields(b"<xml><A>1</A><B>2</B><A>3</A><C><D>4</D><D>5</D></C></xml>") == {
+        "A": "1,3",
+        "B": "2",
+        "C.D": "4",
+    }
+
+
 def test_control_characters_do_not_cost_a_message() -> None:
     assert weixin.fields(b"<xml><A>a\x00\x08\x1b\tb</A></xml>") == {"A": "a\tb"}
+    assert weixin.fields("<xml><A>a\uffff\ufffeb\uffbf😀</A></xml>".encode()) == {"A": "ab\uffbf😀"}
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "&a{n - 1};&a{n - 1};">' for n in range(1, 9)) + "]>"
@@ -296,7 +310,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "&a{n - 1};&a{
         '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><xml><A>&a;</A></xml>',
         '<!DOCTYPE x SYSTEM "http://attacker.example.com/x.dtd"><xml/>',
         "<xml><A>&a;</A></xml>",
-        "<xml><A>1</A><A>2</A></xml>",
+        "<xml><FromUserName>1</FromUserName><FromUserName>2</FromUserName></xml>",
         "<xml>" * 9 + "</xml>" * 9,
         "<xml>" + "<a/>" * 5001 + "</xml>",
         "<xml>" + "a" * (1 << 20) + "</xml>",

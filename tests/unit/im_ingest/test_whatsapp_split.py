@@ -1,6 +1,7 @@
 """A delivery of WhatsApp as records: each holds one element and its contacts, however large the body is."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from im_ingest.connectors.whatsapp.changes import normalised
 from im_ingest.connectors.whatsapp.split import records
 from im_ingest.meta import Item
 from onethread.connector import Raw
+from onethread.errors import Poison
+from onethread.event import Message
 
 METADATA = {"display_phone_number": "15550100", "phone_number_id": "106540352242922"}
 
@@ -66,6 +69,36 @@ def test_messages_of_a_history_are_records_of_their_own() -> None:
     kept = [msgspec.json.decode(raw.data)["value"]["history"][0] for raw in made]
     assert [len(each.get("threads", ())) for each in kept] == [1, 1, 1, 0]
     assert kept[2]["threads"][0]["id"] == "351912000222"
+
+
+TEXT = {"from": "1", "id": "wamid.1", "type": "text", "text": {"body": "Hi"}}
+
+
+@pytest.mark.parametrize("name", ["contacts", "statuses", "message_echoes", "calls", "history"])
+@pytest.mark.parametrize("strange", [None, {}, 7, "none", [], [None], [[]]])
+def test_a_list_of_a_strange_form_takes_nothing_with_it(name: str, strange: Any) -> None:
+    made = split(**{"messages": [TEXT], name: strange})
+    texts = [raw for raw in made if b"wamid.1" in raw.data]
+    (event,) = (event for raw in texts for event in normalised(raw.data, raw.about))
+    assert isinstance(event.fact, Message)
+    assert event.fact.body.text == "Hi"
+    assert (event.fact.degraded, event.fact.unsupported) == ("", "")
+    for raw in made:
+        with suppress(Poison, msgspec.ValidationError):
+            assert raw in texts or [event.kind for event in normalised(raw.data, raw.about)] == ["unknown"]
+
+
+def test_a_damaged_thread_of_a_history_is_alone() -> None:
+    threads = [7, {"id": "351912000111", "messages": [TEXT, 7]}, {"id": "351912000222", "messages": {}}]
+    made = split(history=[{"threads": threads}, 7])
+    assert len(made) == 5
+    read, refused = [], 0
+    for raw in made:
+        try:
+            read += list(normalised(raw.data, raw.about))
+        except (Poison, msgspec.ValidationError):
+            refused += 1
+    assert ([event.external_id for event in read], refused) == (["wamid.1"], 4)
 
 
 def test_the_password_of_a_calls_media_path_is_not_kept() -> None:

@@ -5,37 +5,16 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from im_ingest import meta, meta_app
+from im_ingest import meta
 from im_ingest.connectors.messenger.items import events, page_change, profile
 from im_ingest.connectors.messenger.scene import PROFILE
-from im_ingest.graph_api import DEFAULT_URL, GraphApi, GraphError
-from onethread.connector import (
-    Answer,
-    Checks,
-    Connector,
-    DeepLinks,
-    Host,
-    Lookups,
-    Raw,
-    Request,
-    Step,
-    Subscribes,
-    Wake,
-    Webhook,
-    fingerprint,
-)
+from im_ingest.graph_api import GraphApi, GraphError
+from im_ingest.meta_connector import MetaConnector, MetaSettings
+from onethread.connector import DeepLinks, Host, Lookups, Raw, Request, Step, Wake
 from onethread.errors import Misconfigured, OnethreadError, Poison
 from onethread.event import Event
-
-PRODUCT = "page"
-FIELDS = (
-    "messages", "message_echoes", "message_edits", "message_reactions", "message_deliveries", "message_reads",
-    "messaging_postbacks", "messaging_referrals", "messaging_optins", "messaging_handovers", "messaging_account_linking",
-    "messaging_feedback", "messaging_policy_enforcement", "response_feedback", "standby",
-)  # fmt: skip
-"""What we subscribe the page to. `response_feedback` shows thumbs under what the app sends."""
 
 NO_PROFILE = 2018218
 """Subcode: this person's profile is told to nobody (Messenger Platform, "User Profile API")."""
@@ -44,49 +23,46 @@ TOKENS = ("notification_messages_token", "one_time_notif_token")
 """Whoever has one may write to the person."""
 
 
-class Settings(BaseModel):
+class Settings(MetaSettings):
     """One page."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
     account: str = Field(pattern=r"^\d+$", description="Page ID, under About, Page transparency.")
-    app_secrets: list[SecretStr] = Field(
-        min_length=1,
-        description="App secret, under App settings, Basic; two while you rotate it, the new one first.",
-    )
-    verify_token: SecretStr = Field(
-        min_length=1, description="A word of your choice that Meta repeats when it verifies the URL."
-    )
     access_token: SecretStr = Field(description="Page access token with pages_messaging and pages_manage_metadata.")
-    api_url: str = Field(DEFAULT_URL, description="The Graph API with its version.")
 
 
-class Messenger(Connector[Settings], Webhook, Lookups, Checks, Subscribes, DeepLinks):
+class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
     """One page. Pages of one app share a URL: a delivery says whom each of its entries is for."""
 
     name = network = "messenger"
-    answer_within = 5.0  # the platform's FAQ says 20 s, newer pages are said to ask for 5 s
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.app = fingerprint(settings.app_secrets[0])
-
-    def authenticate(self, request: Request) -> None:
-        meta.authenticate(request, self.settings.app_secrets)
-
-    def handshake(self, request: Request) -> Answer | None:
-        return meta.handshake(request, self.settings.verify_token)
+    product = "page"
+    fields = needed = (
+        "messages", "message_echoes", "message_edits", "message_reactions", "message_deliveries", "message_reads",
+        "messaging_postbacks", "messaging_referrals", "messaging_optins", "messaging_handovers",
+        "messaging_account_linking", "messaging_feedback", "messaging_policy_enforcement", "response_feedback", "standby",
+    )  # fmt: skip
+    scopes = ("pages_messaging", "pages_manage_metadata")
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
-        for item in meta.items(request.body, PRODUCT):
+        for item in meta.items(request.body, self.product):
             about = {"entry_time": item.time} if item.time else {}
-            yield Raw(_without_tokens(item.data), form=item.kind, account=item.owner, about=about)
+            form, data = self._item_of_a_change(item.data) if item.kind == "changes" else (item.kind, item.data)
+            yield Raw(_without_tokens(data), form=form, account=item.owner, about=about)
+
+    def _item_of_a_change(self, data: bytes) -> tuple[str, bytes]:
+        """The dashboard's test button writes as a change what real deliveries write as an item; the reference shows both."""
+        try:
+            change = msgspec.json.decode(data, type=_Change)
+        except meta.DAMAGED:
+            return "changes", data
+        if change.field not in self.fields:
+            return "changes", data
+        return "standby" if change.field == "standby" else "messaging", bytes(change.value)
 
     def normalize(self, raw: Raw) -> Iterable[Event]:
         page = self.settings.account
         match raw.form:
             case "messaging" | "standby":
-                return events(raw.data, page, standby=raw.form == "standby")
+                return events(raw.data, page, raw.about, standby=raw.form == "standby")
             case "profile":
                 return (profile(raw.data, page, raw.about["user"]),)
             case "changes":
@@ -98,7 +74,7 @@ class Messenger(Connector[Settings], Webhook, Lookups, Checks, Subscribes, DeepL
         """Name, language and time zone of a person; none where Messenger tells nobody."""
         user = locator.removeprefix(PROFILE)
         try:
-            found = await self._api(host).get(user, dict[str, Any], fields=TOLD)
+            found = await self.api(host).get(user, dict[str, Any], fields=TOLD)
         except GraphError as error:
             if error.code == 100 or error.subcode == NO_PROFILE:
                 return ()
@@ -111,26 +87,31 @@ class Messenger(Connector[Settings], Webhook, Lookups, Checks, Subscribes, DeepL
         return f"https://m.me/{self.settings.account}?ref={token}"
 
     async def subscribe(self, host: Host, url: str | None) -> datetime | None:
-        """The app gets the page's events; where to, is set in the app's dashboard."""
+        """The app gets the page's events, and sends them to `url` unless it sends those of pages elsewhere."""
         path = f"{self.settings.account}/subscribed_apps"
-        api = self._api(host)
         if url is None:
-            await api.delete(path)
-        else:
-            await api.post(path, subscribed_fields=",".join(FIELDS))
+            await self.api(host).delete(path)
+            return None
+        await self.api(host).post(path, subscribed_fields=",".join(self.fields))
+        await self.register(host, url)
         return None
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
-        api = self._api(host)
+        api = self.api(host)
         try:
             page = await api.get("me", _Page, fields="id,name")
         except OnethreadError as error:
             yield Step("token", ok=False, todo=_todo(error))
             return
         ours = page.id == self.settings.account
-        todo = "" if ours else f"the token belongs to page {page.id}: set `account` to it, or change `access_token`"
+        todo = (
+            ""
+            if ours
+            else f"`access_token` belongs to {page.id}, `account` says another: generate the token of that very page"
+        )
         yield Step("token", ok=ours, todo=todo)
-        yield await meta_app.webhook(host, api, self.settings.app_secrets[0], PRODUCT, FIELDS)
+        async for step in self.app_steps(host):
+            yield step
         yield await self._subscription(api)
 
     async def _subscription(self, api: GraphApi) -> Step:
@@ -139,12 +120,9 @@ class Messenger(Connector[Settings], Webhook, Lookups, Checks, Subscribes, DeepL
         except OnethreadError as error:
             return Step("subscription", ok=False, todo=_todo(error))
         fields = {field for app in found.data for field in app.subscribed_fields}
-        missing = [field for field in FIELDS if field not in fields]
+        missing = [field for field in self.fields if field not in fields]
         todo = f"the page does not send {', '.join(missing)}; starting the channel with a public URL subscribes to them"
         return Step("subscription", ok=not missing, todo=todo if missing else "")
-
-    def _api(self, host: Host) -> GraphApi:
-        return GraphApi(host, self.settings.api_url, self.settings.access_token.get_secret_value())
 
 
 def _todo(error: OnethreadError) -> str:
@@ -160,10 +138,17 @@ def _without_tokens(data: bytes) -> bytes:
     try:
         item = msgspec.json.decode(data, type=meta.Json)
         optin = msgspec.json.decode(item.get("optin", msgspec.Raw(b"{}")), type=meta.Json)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except meta.DAMAGED:
         return data  # no item, so nobody reads it
     kept = {name: value for name, value in optin.items() if name not in TOKENS}
     return msgspec.json.encode({**item, "optin": kept} if "optin" in item else item)
+
+
+class _Change(msgspec.Struct):
+    """What happened on the page."""
+
+    field: str
+    value: msgspec.Raw
 
 
 class _Page(msgspec.Struct):

@@ -1,11 +1,12 @@
 """What a Messenger message says, as the fields of `message`. It knows no sender."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from im_ingest.connectors.messenger.entities import Attachment, Element, Message, Payload
+from im_ingest.connectors.messenger.entities import Advertisement, Attachment, Element, Message, Payload
 from im_ingest.connectors.messenger.entities import Referral as ReferralRecord
-from onethread.errors import Poison
 from onethread.event import Attachment as File
 from onethread.event import AttachmentKind, Body, Location, Quote, Referral, WebLink
 from onethread.event import Message as Fact
@@ -19,7 +20,10 @@ FILES: dict[str, AttachmentKind] = {
     "reel": "video",
     "ig_reel": "video",
 }
-LINKS = frozenset({"fallback", "post", "share"})
+KNOWN = frozenset({*FILES, "fallback", "post", "ig_post", "share", "template", "location"})
+"""Types that are shown whole; of any other, its address is."""
+CDN = (".fbcdn.net", ".fbsbx.com", ".cdninstagram.com")
+"""Hosts of signed addresses that expire: what is there is fetched, and the address shown to nobody."""
 
 
 def content(message: Message) -> Fact:
@@ -27,14 +31,13 @@ def content(message: Message) -> Fact:
     attachments = message.attachments or []
     files, links = tuple(_files(attachments)), tuple(_links(attachments))
     body = Body(text=message.text or "\n".join(_words(attachments)))
-    location = next((_point(each.payload) for each in attachments if _has_point(each)), None)
-    answered = message.reply_to.mid if message.reply_to else None
+    location = next((point for each in attachments if (point := _point(each))), None)
     return Fact(
         body=body,
         attachments=files,
         links=links,
         location=location,
-        quote=Quote(external_id=answered) if answered else None,
+        quote=_quote(message),
         referral=referral(message.referral) if message.referral else None,
         unsupported=_unsupported(attachments, bare=not message.text),
     )
@@ -47,8 +50,19 @@ def _unsupported(attachments: list[Attachment], *, bare: bool) -> str:
 
 
 def _is_shown(attachment: Attachment) -> bool:
-    one = [attachment]
-    return any((*_files(one), *_links(one), *_words(one))) or _has_point(attachment)
+    one = [attachment] if attachment.type in KNOWN else []
+    return any((*_files(one), *_links(one), *_words(one), *map(_point, one)))
+
+
+def _quote(message: Message) -> Quote | None:
+    """What is answered, or the product that is asked about."""
+    answered, story = message.reply_to, message.reply_to.story if message.reply_to else None
+    if answered and answered.mid:
+        return Quote(external_id=answered.mid)
+    if story and story.id:
+        return Quote(external_id=story.id, kind="story")
+    product = product_of(message.referral) if message.referral else ""
+    return Quote(kind="product", text=product) if product else None
 
 
 def _files(attachments: list[Attachment]) -> Iterable[File]:
@@ -56,21 +70,41 @@ def _files(attachments: list[Attachment]) -> Iterable[File]:
     seen: set[str] = set()
     for each in attachments:
         payload = each.payload or Payload()
-        if each.type not in FILES or not payload.url:
+        if not payload.url or not (each.type in FILES or _is_signed(payload.url)):
             continue
         sticker = "" if payload.sticker_id is None else str(payload.sticker_id)
         if sticker in seen:
             continue
         seen |= {sticker} if sticker else set()
-        kind = "sticker" if sticker else FILES[each.type]
-        yield File(kind=kind, locator=payload.url, external_id=sticker, description=payload.title or "")
+        kind = "sticker" if sticker else FILES.get(each.type, "file")
+        yield File(
+            kind=kind,
+            locator=payload.url,
+            external_id=sticker,
+            filename=_name(payload.url) if each.type == "file" else "",
+            description=payload.title or "",
+        )
+
+
+def _is_signed(url: str) -> bool:
+    with suppress(ValueError):
+        return (urlsplit(url).hostname or "").endswith(CDN)
+    return False
+
+
+def _name(url: str) -> str:
+    """Messenger names a file in its address alone."""
+    with suppress(ValueError):
+        return unquote(urlsplit(url).path).rpartition("/")[2]
+    return ""
 
 
 def _links(attachments: list[Attachment]) -> Iterable[WebLink]:
+    """Shared links and posts, and whatever else has an address."""
     for each in attachments:
         payload = each.payload or Payload()
         url = payload.url or each.url
-        if each.type in LINKS and url:
+        if url and not (each.type in FILES or _is_signed(url)):
             yield WebLink(url=url, title=payload.title or each.title or "")
 
 
@@ -87,24 +121,44 @@ def _words(attachments: list[Attachment]) -> Iterable[str]:
             yield from (line for line in lines if line)
 
 
-def _has_point(attachment: Attachment) -> bool:
-    return (
-        attachment.type == "location" and attachment.payload is not None and attachment.payload.coordinates is not None
-    )
-
-
-def _point(payload: Payload | None) -> Location:
-    point = payload.coordinates if payload else None
+def _point(attachment: Attachment) -> Location | None:
+    payload = attachment.payload or Payload()
+    point = payload.coordinates
     if point is None or not (-90 <= point.lat <= 90 and -180 <= point.long <= 180):
-        raise Poison("a location outside the Earth")
-    return Location(lat=point.lat, lon=point.long, name=(payload.title if payload else None) or "")
+        return None
+    return Location(lat=point.lat, lon=point.long, name=payload.title or "")
 
 
 def referral(record: ReferralRecord) -> Referral:
     """What brought somebody here."""
+    advertisement = record.ads_context_data or Advertisement()
     return Referral(
-        ref=record.ref or "", source=record.source or "", url=record.referer_uri or "", ad_id=record.ad_id or ""
+        ref=record.ref or "",
+        source=record.source or "",
+        url=record.referer_uri or "",
+        ad_id=str(record.ad_id or ""),
+        title=advertisement.ad_title or "",
     )
+
+
+def product_of(record: ReferralRecord) -> str:
+    """The product's id at Meta that a link, a shop or an advertisement was about."""
+    advertised = record.ads_context_data.product_id if record.ads_context_data else None
+    return (record.product.id if record.product else None) or advertised or ""
+
+
+def referral_data(record: ReferralRecord) -> dict[str, Any]:
+    """What has no field of its own, where a referral is no message."""
+    advertisement = record.ads_context_data or Advertisement()
+    found = {
+        "type": record.type,
+        "ad_id": str(record.ad_id or ""),
+        "ad_title": advertisement.ad_title,
+        "post_id": advertisement.post_id,
+        "product_id": product_of(record),
+        "url": record.referer_uri,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def rest(message: Message) -> dict[str, Any]:
@@ -114,5 +168,8 @@ def rest(message: Message) -> dict[str, Any]:
         "commands": [command.name for command in message.commands or ()],
         "app_id": None if message.app_id is None else str(message.app_id),
         "metadata": message.metadata,
+        "post_id": message.referral.ads_context_data.post_id
+        if message.referral and message.referral.ads_context_data
+        else None,
     }
     return {name: value for name, value in found.items() if value}

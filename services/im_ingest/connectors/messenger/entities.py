@@ -21,8 +21,8 @@ class Somebody(msgspec.Struct):
 class Coordinates(msgspec.Struct):
     """A point."""
 
-    lat: float = 0.0
-    long: float = 0.0
+    lat: float
+    long: float
 
 
 class Element(msgspec.Struct):
@@ -63,23 +63,47 @@ class Attachment(msgspec.Struct):
 class QuickReply(msgspec.Struct):
     """A quick reply that was pressed."""
 
-    payload: str = ""
+    payload: str | None = None
+
+
+class Story(msgspec.Struct):
+    """A story that a message answers; its address expires."""
+
+    id: str | None = None
+    url: str | None = None
 
 
 class ReplyTo(msgspec.Struct):
     """What a message answers."""
 
     mid: str | None = None
+    story: Story | None = None
+
+
+class Product(msgspec.Struct):
+    """A product of the page's shop that somebody asks about."""
+
+    id: str | None = None
+
+
+class Advertisement(msgspec.Struct):
+    """What somebody saw before writing."""
+
+    ad_title: str | None = None
+    post_id: str | None = None
+    product_id: str | None = None
 
 
 class Referral(msgspec.Struct):
-    """The link, advertisement or plugin that somebody came from."""
+    """The link, advertisement, product or plugin that somebody came from."""
 
     ref: str | None = None
     source: str | None = None
     type: str | None = None
-    ad_id: str | None = None
+    ad_id: str | int | None = None
     referer_uri: str | None = None
+    product: Product | None = None
+    ads_context_data: Advertisement | None = None
 
 
 class Command(msgspec.Struct):
@@ -89,7 +113,10 @@ class Command(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """A message; with `is_echo` the page's own. `app_id`: the app that sent it, 0 or absent for a person."""
+    """A message; with `is_echo` the page's own. `app_id`: the app that sent it, 0 or absent for a person.
+
+    `is_deleted`: Instagram reports so that a message was unsent. Messenger is not known to; if it does, the id is the message's own.
+    """
 
     mid: str
     text: str | None = None
@@ -99,6 +126,7 @@ class Message(msgspec.Struct):
     referral: Referral | None = None
     commands: list[Command] | None = None
     is_echo: bool | None = None
+    is_deleted: bool | None = None
     app_id: int | str | None = None
     metadata: str | None = None
 
@@ -228,7 +256,8 @@ class Item(msgspec.Struct):
     response_feedback: Feedback | None = None
     messaging_feedback: Scores | None = None
     account_linking: Linking | None = None
-    policy_enforcement: Enforcement | None = msgspec.field(default=None, name="policy-enforcement")
+    policy_enforcement: Enforcement | None = None
+    policy_enforcement_of_before: Enforcement | None = msgspec.field(default=None, name="policy-enforcement")
 
 
 class Profile(msgspec.Struct):

@@ -1,17 +1,19 @@
 """What is said in Messenger, and what becomes of it: messages, edits, reactions, receipts, buttons, links. It knows no entry."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Literal
 
 import msgspec
 
-from im_ingest.connectors.messenger.content import content, referral, rest
+from im_ingest.connectors.messenger.content import content, referral, referral_data, rest
 from im_ingest.connectors.messenger.scene import Scene, tokens
 from im_ingest.connectors.messenger.who import shared
-from im_ingest.meta import moment
+from im_ingest.meta import Stamp, moment
+from onethread.errors import Poison
 from onethread.event import (
     Body,
     Event,
+    MessageDeleted,
     MessageEdited,
     Postback,
     ReactionAdded,
@@ -25,10 +27,14 @@ def said(here: Scene) -> Iterator[Event]:
     """A message, of either side."""
     message = here.item.message
     assert message is not None
-    pressed = message.quick_reply.payload if message.quick_reply else ""
+    if message.is_deleted:
+        yield here.event(message.mid, MessageDeleted())
+        return
+    pressed = (message.quick_reply.payload if message.quick_reply else None) or ""
     claims = () if here.both.ours else shared(pressed, message.text or "")
     ref = message.referral.ref if message.referral else None
-    yield here.event(message.mid, content(message), *claims, channel_data=rest(message), tokens=tokens(ref))
+    fact = msgspec.structs.replace(content(message), degraded=here.degraded)
+    yield here.event(message.mid, fact, *claims, channel_data=rest(message), tokens=tokens(ref))
 
 
 def edited(here: Scene) -> Iterator[Event]:
@@ -56,21 +62,25 @@ def delivered(here: Scene) -> Iterator[Event]:
     """Single messages where they are named, else all up to the watermark."""
     delivery = here.item.delivery
     assert delivery is not None
-    if delivery.mids:
-        for mid in dict.fromkeys(delivery.mids):
-            yield here.event(mid, Receipt(status="delivered", target=mid), revision="delivered")
-        return
-    until = moment(delivery.watermark, per_second=1000)
-    revision = f"delivered:{delivery.watermark}"
-    yield here.event(here.both.person, Receipt(status="delivered", until=until), revision=revision)
+    for mid in dict.fromkeys(delivery.mids or ()):
+        yield here.event(mid, Receipt(status="delivered", target=mid), revision="delivered")
+    if not delivery.mids:
+        yield _up_to(here, "delivered", delivery.watermark)
 
 
 def seen(here: Scene) -> Iterator[Event]:
     """All up to the watermark."""
     read = here.item.read
     assert read is not None
-    until = moment(read.watermark, per_second=1000)
-    yield here.event(here.both.person, Receipt(status="read", until=until), revision=f"read:{read.watermark}")
+    yield _up_to(here, "read", read.watermark)
+
+
+def _up_to(here: Scene, status: Literal["delivered", "read"], watermark: Stamp) -> Event:
+    """The watermark is of the clock that dates messages: it covers what was sent to this person at that time or before."""
+    until = moment(watermark, per_second=1000)
+    if until is None or not here.both.person:
+        raise Poison("a receipt that names no message, and no person and time")
+    return here.event(here.both.person, Receipt(status=status, until=until), revision=f"{status}:{watermark}")
 
 
 def pressed(here: Scene) -> Iterator[Event]:
@@ -78,11 +88,13 @@ def pressed(here: Scene) -> Iterator[Event]:
     postback = here.item.postback
     assert postback is not None
     source = postback.referral
-    fields: dict[str, Any] = {}
-    if source:
-        fields = {"tokens": tokens(source.ref), "channel_data": {"referral": msgspec.to_builtins(referral(source))}}
     fact = Postback(payload=postback.payload or "", title=postback.title or "")
-    yield here.event(postback.mid or here.stamp("postback"), fact, **fields)
+    yield here.event(
+        postback.mid or here.stamp("postback"),
+        fact,
+        tokens=tokens(source.ref) if source else (),
+        channel_data={"referral": msgspec.to_builtins(referral(source))} if source else {},
+    )
 
 
 def referred(here: Scene) -> Iterator[Event]:
@@ -90,6 +102,4 @@ def referred(here: Scene) -> Iterator[Event]:
     found = here.item.referral
     assert found is not None
     fact = SessionStarted(ref=found.ref or "", reason=found.source or "referral")
-    more = {"type": found.type, "ad_id": found.ad_id}
-    data = {name: value for name, value in more.items() if value}
-    yield here.event(here.stamp("referral"), fact, tokens=tokens(found.ref), channel_data=data)
+    yield here.event(here.stamp("referral"), fact, tokens=tokens(found.ref), channel_data=referral_data(found))

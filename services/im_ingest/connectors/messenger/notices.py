@@ -10,6 +10,7 @@ from onethread.event import (
     ContactSubscribed,
     ContactUnsubscribed,
     Event,
+    Postback,
     Rating,
     SessionStarted,
     System,
@@ -17,9 +18,10 @@ from onethread.event import (
 )
 
 LINES = {
-    "pass_thread_control": "The chat was passed on to another app.",
-    "take_thread_control": "Another app took the chat.",
+    "pass_thread_control": "The chat was passed to our app.",
+    "take_thread_control": "The chat was taken by another app.",
 }
+"""The first is told to the app that has the chat now, the second to the one that had it ("messaging_handovers")."""
 SCALES = {"csat": 5.0, "nps": 10.0, "ces": 7.0}
 """Highest score of each kind of question (Messenger Platform, "Customer Feedback Template")."""
 
@@ -42,13 +44,13 @@ def opted(here: Scene) -> Iterator[Event]:
 
 
 def handed_over(here: Scene) -> Iterator[Event]:
-    """Another app, or a person in the inbox, took the chat or gave it back."""
+    """Another app, or a person in the inbox, gave us the chat or took it."""
     item = here.item
     kind = "pass_thread_control" if item.pass_thread_control else "take_thread_control"
     handover = item.pass_thread_control or item.take_thread_control
     assert handover is not None
     data = {"new_owner_app_id": handover.new_owner_app_id, "previous_owner_app_id": handover.previous_owner_app_id}
-    known = {name: str(app) for name, app in data.items() if app is not None}
+    known = {name: str(app) for name, app in {**data, "metadata": handover.metadata}.items() if app is not None}
     yield here.event(here.stamp(kind), System(text=LINES[kind]), channel_data=known)
 
 
@@ -67,14 +69,15 @@ def scored(here: Scene) -> Iterator[Event]:
     assert form is not None
     for screen in form.feedback_screens:
         for name, question in screen.questions.items():
-            yield here.event(here.stamp("feedback"), _rating(question), revision=name)
+            yield here.event(here.stamp("feedback"), _answer(name, question), revision=name)
 
 
-def _rating(question: Question) -> AnyFact:
+def _answer(name: str, question: Question) -> AnyFact:
+    """A score; else what was written or chosen."""
     words = (question.follow_up.payload if question.follow_up else None) or ""
     given = question.payload or ""
     if question.type not in SCALES or not (given.isascii() and given.isdecimal() and len(given) < 4):
-        return Unknown(label=f"feedback {question.type}")
+        return Postback(payload=name, title=" ".join(filter(None, (given, words))))
     return Rating(score=float(given), scale=SCALES[question.type], text=words)
 
 
@@ -91,7 +94,7 @@ def linked(here: Scene) -> Iterator[Event]:
 
 def enforced(here: Scene) -> Iterator[Event]:
     """Meta restricts the page, or lifts it."""
-    found = here.item.policy_enforcement
+    found = here.item.policy_enforcement or here.item.policy_enforcement_of_before
     assert found is not None
     fact = ChannelState(state=found.action or "policy_enforcement", reason=found.reason or "")
     yield here.event(f"policy_enforcement:{here.item.timestamp}", fact)

@@ -15,13 +15,19 @@ PROFILE = "profile:"
 
 
 class Scene(NamedTuple):
-    """An item with both sides."""
+    """An item with both sides. `lost`: parts of a strange form, that it is shown without."""
 
     item: Item
     both: Sides
     at: datetime | None
     standby: bool
     data: bytes
+    lost: str
+
+    @property
+    def degraded(self) -> str:
+        """What a message says of its lost parts."""
+        return f"of a strange form: {self.lost}" if self.lost else ""
 
     def event(self, external_id: str, fact: AnyFact, *further: Claim, revision: str = "", **fields: Any) -> Event:
         """An event of this item; `further` claims are the customer's."""

@@ -4,15 +4,14 @@ import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Annotated, Literal, Self
 
-import httpx
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from im_ingest.connectors.slack import entrance, interactions, records
+from im_ingest.connectors.slack import checks, entrance, interactions, records
 from im_ingest.connectors.slack.content import FILE, GONE
 from im_ingest.connectors.slack.entities import File
 from im_ingest.connectors.slack.scene import USER
-from im_ingest.connectors.slack.socket_mode import Connection, SocketMode
+from im_ingest.connectors.slack.socket_mode import SocketMode
 from im_ingest.connectors.slack.web_api import DEFAULT_URL, SlackError, WebApi
 from im_ingest.connectors.slack.who import Us
 from onethread.connector import (
@@ -34,15 +33,13 @@ from onethread.connector import (
     signed,
     utc,
 )
-from onethread.errors import OnethreadError, Poison
+from onethread.errors import Poison
 from onethread.event import Event
 
 SIGNATURE, TIMESTAMP = "x-slack-signature", "x-slack-request-timestamp"
 OLDEST = 300
 """Seconds that a signature is good for, either way (Slack API docs, "Verifying requests from Slack")."""
 CHALLENGE = re.compile(r"[\x21-\x7e]{1,512}")
-SCOPES = ("users:read", "users:read.email", "files:read", "channels:history")
-"""Without which something is missing in every workspace; those of other places depend on where the app is used."""
 HTML = "text/html"
 
 
@@ -170,39 +167,13 @@ class Slack(Connector[Settings], Webhook, Stream, Downloads, Lookups, Checks):
         return (Raw(bytes(found.user), form=entrance.USER, account=self.settings.account),)
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
-        try:
-            auth, scopes = await self._api(host).auth()
-        except (httpx.HTTPError, OnethreadError) as error:
-            yield Step("token", ok=False, todo=f"{_described(error)} See `bot_token` and `api_url`.")
-            return
-        same = auth.team_id == self.settings.account
-        todo = f"the token belongs to workspace {auth.team_id}: set `account` to it, or change `bot_token`"
-        yield Step("token", ok=same, todo="" if same else todo)
-        missing = [scope for scope in SCOPES if scope not in scopes]
-        todo = f"add {', '.join(missing)} under OAuth & Permissions, and install the app again"
-        yield Step("scopes", ok=not missing, todo=todo if missing else "")
-        yield await self._entrance(host)
-
-    async def _entrance(self, host: Host) -> Step:
-        """Whether events can reach us. Of a webhook Slack tells apps nothing."""
-        if self.settings.edge == "webhook":
-            todo = "Slack does not tell apps which Request URL is set: see Event Subscriptions; it must say Verified."
-            return Step("webhook", ok=True, todo=todo)
-        try:
-            await self._api(host, self.settings.app_token).call("apps.connections.open", Connection)
-        except (httpx.HTTPError, OnethreadError) as error:
-            return Step("socket", ok=False, todo=f"{_described(error)} See `app_token`; turn Socket Mode on.")
-        return Step("socket", ok=True)
+        own = self.settings
+        sockets = self._api(host, own.app_token) if own.edge == "socket" else None
+        async for step in checks.steps(self._api(host), sockets, own.account, own.agents):
+            yield step
 
     def _api(self, host: Host, token: SecretStr | None = None) -> WebApi:
         return WebApi(host, self.settings.api_url, (token or self.settings.bot_token).get_secret_value())
-
-
-def _described(error: Exception) -> str:
-    """What went wrong, without an address."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"Slack answers {error.response.status_code}."
-    return str(error) if isinstance(error, OnethreadError) else f"Slack cannot be reached ({type(error).__name__})."
 
 
 class _Verification(msgspec.Struct):

@@ -1,13 +1,11 @@
 """What a Slack message says, as the fields of `message`. It knows no sender."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TypeVar
 
 from im_ingest.connectors.slack.entities import File, Legacy, Said
 from im_ingest.connectors.slack.markup import Plain, kinds, plain, words
 from im_ingest.connectors.slack.who import Us, moment, user
-from onethread.errors import Poison
 from onethread.event import Attachment, AttachmentKind, Body, Content, Forwarded, Mention, Party, Quote, WebLink
 
 C = TypeVar("C", bound=Content)
@@ -24,7 +22,10 @@ KNOWN = frozenset({"", "file_share", "thread_broadcast", "bot_message", "me_mess
 def content(said: Said, us: Us, kind: type[C]) -> C:
     """The whole message."""
     found = _written(said)
-    files = said.files or []
+    files = [
+        *(said.files or ()),
+        *(file for each in said.attachments or () if each.is_share for file in each.files or ()),
+    ]
     attachments = tuple(_file(file) for file in files if not _is_elsewhere(file))
     links = found.links + tuple(_links(files))
     subtype = said.subtype or ""
@@ -56,7 +57,8 @@ def _attached(said: Said) -> Iterator[str]:
     """Of what a bot attached, or of a message that somebody shared; previews of links are not the sender's words."""
     for each in said.attachments or ():
         if each.is_share or (said.bot_id and not each.from_url):
-            lines = [line for line in (each.pretext, each.title, each.text) if line]
+            cells = (f"{cell.title or ''}: {cell.value or ''}".strip(": ") for cell in each.fields or ())
+            lines = [line for line in (each.pretext, each.title, each.text, words(each.blocks), *cells) if line]
             yield "\n".join(lines or [each.fallback or ""])
 
 
@@ -102,19 +104,12 @@ def _quote(said: Said, us: Us) -> Quote | None:
 
 def _forwarded(said: Said, us: Us) -> Forwarded | None:
     shared = next((each for each in said.attachments or () if each.is_share), None)
-    return Forwarded(sender=_first_author(shared, us), sent_at=_at(shared)) if shared else None
+    return Forwarded(sender=_first_author(shared, us), sent_at=moment(str(shared.ts))) if shared else None
 
 
 def _first_author(shared: Legacy, us: Us) -> Party:
     claims = (user(shared.author_id, us),) if shared.author_id else ()
     return Party(claims=claims, name=shared.author_name or "", is_us=us.has(shared.author_id))
-
-
-def _at(shared: Legacy) -> datetime | None:
-    try:
-        return moment(str(shared.ts)) if shared.ts is not None else None
-    except Poison:
-        return None  # a bot may write any time, or none, into what it shares
 
 
 def _mention(identifier: str, us: Us) -> Mention:

@@ -48,11 +48,11 @@ class BotProfile(msgspec.Struct):
     name: str | None = None
 
 
-class Edited(msgspec.Struct):
-    """Who changed a message, and when."""
+class UserProfile(msgspec.Struct):
+    """Who wrote, where Slack tells it with the message: of people of other workspaces, as a rule."""
 
-    ts: str | None = None
-    user: str | None = None
+    real_name: str | None = None
+    team: str | None = None
 
 
 class Transcription(msgspec.Struct):
@@ -73,7 +73,6 @@ class File(msgspec.Struct):
     size: Whole | None = None
     mode: str | None = None
     is_external: bool | None = None
-    file_access: str | None = None
     url_private: str | None = None
     url_private_download: str | None = None
     original_w: Whole | None = None
@@ -83,13 +82,26 @@ class File(msgspec.Struct):
     transcription: Transcription | None = None
 
 
+class Cell(msgspec.Struct):
+    """A line of a table."""
+
+    title: str | None = None
+    value: Any = None
+
+
 class Legacy(msgspec.Struct):
-    """An "attachment" of a message: what a bot shows, the preview of a link, or a message that somebody shared."""
+    """An "attachment" of a message: what a bot shows, the preview of a link, or a message that somebody shared.
+
+    `fields`: a table; `files`: those of the message that was shared.
+    """
 
     is_share: bool | None = None
     pretext: str | None = None
     title: str | None = None
     text: str | None = None
+    fields: list[Cell] | None = None
+    blocks: list[Any] | None = None
+    files: list[File] | None = None
     fallback: str | None = None
     author_id: str | None = None
     author_name: str | None = None
@@ -108,6 +120,7 @@ class Said(msgspec.Struct):
     app_id: str | None = None
     bot_profile: BotProfile | None = None
     username: str | None = None
+    user_profile: UserProfile | None = None
     team: str | None = None
     user_team: str | None = None
     source_team: str | None = None
@@ -120,7 +133,6 @@ class Said(msgspec.Struct):
     thread_ts: str | None = None
     parent_user_id: str | None = None
     client_msg_id: str | None = None
-    edited: Edited | None = None
     message: "Said | None" = None
     previous_message: "Said | None" = None
     deleted_ts: str | None = None

@@ -1,9 +1,10 @@
 """What Slack hands over as records, by webhook or socket: whose it is, and without secrets. It knows no event.
 
 Slack API docs, "Verifying requests from Slack": the legacy `token` is in every body; it authenticates nothing, and is not kept.
-`trigger_id`, `response_url` and `bot_access_token` let whoever has them act in the app's name.
+`trigger_id`, `response_url`, `bot_access_token` and `action_token` let whoever has them act in the app's name.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -20,7 +21,10 @@ EVENT, INTERACTION, COMMAND, USER = "event", "interaction", "command", "user"
 FORMS = {"events_api": EVENT, "interactive": INTERACTION, "slash_commands": COMMAND}
 """By the type of an envelope of Socket Mode."""
 
-SECRETS = frozenset({"token", "trigger_id", "response_url", "response_urls", "bot_access_token", "interactivity"})
+SECRETS = frozenset({
+    "token", "trigger_id", "response_url", "response_urls", "bot_access_token", "action_token", "interactivity",
+})  # fmt: skip
+MENTIONED = re.compile(rb'"(?:' + b"|".join(sorted(name.encode() for name in SECRETS)) + rb')"\s*:')
 DAMAGED = (msgspec.MsgspecError, UnicodeError, RecursionError)
 Json = dict[str, msgspec.Raw]
 
@@ -45,30 +49,30 @@ def records(request: Request) -> Iterator[Raw]:
     if "payload" in form:
         yield record(INTERACTION, form["payload"].encode("utf-8", "replace"))
     elif "command" in form:
-        stamp = request.headers.get("x-slack-request-timestamp", "")
-        yield record(COMMAND, msgspec.json.encode(form), {"at": stamp} if stamp else {})
+        yield record(COMMAND, msgspec.json.encode(form))
     else:
         raise Poison("the body is neither an event nor a form of Slack's")
 
 
-def record(form: str, data: bytes, about: Mapping[str, str] = {}) -> Raw:
+def record(form: str, data: bytes) -> Raw:
     """A record for the workspace that it names. A command's trigger stands as a digest: nothing else tells two of them apart."""
     fields = msgspec.json.decode(data, type=Json)
-    known = dict(about)
-    if form == COMMAND:
-        known["trigger"] = digest(bytes(fields.get("trigger_id", msgspec.Raw(b""))).decode())
+    about: dict[str, str] = {}
+    if form == COMMAND and "trigger_id" in fields:
+        about["trigger"] = digest(bytes(fields["trigger_id"]).decode())
+    return Raw(_without_secrets(fields), form=form, account=_workspace(data), about=about)
+
+
+def _without_secrets(fields: Mapping[str, msgspec.Raw]) -> bytes:
+    """Objects in it are opened where a secret is named in them; all else stays as it came."""
     kept = {name: value for name, value in fields.items() if name not in SECRETS}
-    if "event" in kept:
-        kept["event"] = _without_secrets(kept["event"])
-    return Raw(msgspec.json.encode(kept), form=form, account=_workspace(data), about=known)
-
-
-def _without_secrets(event: msgspec.Raw) -> msgspec.Raw:
-    try:
-        fields = msgspec.json.decode(event, type=Json)
-    except DAMAGED:
-        return event  # no event: whoever reads it sets it aside
-    return msgspec.Raw(msgspec.json.encode({name: value for name, value in fields.items() if name not in SECRETS}))
+    for name, value in kept.items():
+        if MENTIONED.search(value):
+            try:
+                kept[name] = msgspec.Raw(_without_secrets(msgspec.json.decode(value, type=Json)))
+            except DAMAGED:
+                continue  # a list, or no JSON: whoever reads it sets it aside
+    return msgspec.json.encode(kept)
 
 
 def _workspace(data: bytes) -> str:

@@ -3,6 +3,8 @@
 Source: Slack API docs, "Handling user interaction in your Slack apps", "Slash commands", "Block Kit: Block elements".
 """
 
+from typing import Any
+
 import msgspec
 
 
@@ -21,34 +23,14 @@ class Label(msgspec.Struct):
     text: str | None = None
 
 
-class Option(msgspec.Struct):
-    """One of a menu."""
-
-    text: Label | None = None
-    value: str | None = None
-
-
-class Action(msgspec.Struct):
-    """A button or menu that somebody used, or a field of a form."""
-
-    action_id: str | None = None
-    block_id: str | None = None
-    action_ts: str | None = None
-    text: Label | None = None
-    value: str | None = None
-    selected_option: Option | None = None
-    selected_options: list[Option] | None = None
-    selected_date: str | None = None
-    selected_time: str | None = None
-    selected_user: str | None = None
-    selected_channel: str | None = None
-    selected_conversation: str | None = None
+Element = dict[str, Any]
+"""A button, menu or field, as it is: each kind has what was chosen in a field of its own."""
 
 
 class State(msgspec.Struct):
-    """The fields of a form: by block, by action."""
+    """The fields of a form, or beside a button: by block, by action."""
 
-    values: dict[str, dict[str, Action]] | None = None
+    values: dict[str, dict[str, Element]] | None = None
 
 
 class View(msgspec.Struct):
@@ -78,7 +60,10 @@ class Where(msgspec.Struct):
 
 
 class Interaction(msgspec.Struct):
-    """What comes when somebody uses a button, a menu, a shortcut or a form."""
+    """What comes when somebody uses a button, a menu, a shortcut or a form.
+
+    `message_ts`: of buttons under an attachment; `submission`: the fields of a dialog. Both are of the time before Block Kit.
+    """
 
     type: str
     user: Named
@@ -86,7 +71,11 @@ class Interaction(msgspec.Struct):
     channel: Named | None = None
     container: Container | None = None
     message: Where | None = None
-    actions: list[Action] | None = None
+    message_ts: str | None = None
+    original_message: Where | None = None
+    actions: list[Element] | None = None
+    state: State | str | None = None
+    submission: dict[str, str | None] | None = None
     view: View | None = None
     callback_id: str | None = None
     action_ts: str | None = None

@@ -47,7 +47,10 @@ def said(here: Scene, found: Said) -> Iterator[Event]:
 
 
 def _changed(here: Scene, found: Said) -> Iterator[Event]:
-    """Slack also says so when it shows a link's preview, or counts answers: an edit is what changes content."""
+    """Slack also says so when it shows a link's preview, or counts answers: an edit is what changes content.
+
+    `edited` holds whole seconds, and stays when a file goes later: the event's own time alone tells two edits apart.
+    """
     if found.message is None:
         raise Poison("message_changed without the message")
     now = _in_channel(found.message, found)
@@ -55,12 +58,14 @@ def _changed(here: Scene, found: Said) -> Iterator[Event]:
         before = _in_channel(found.previous_message or now, found)
         yield here.message(before, MessageDeleted(), at=found.event_ts or found.ts)
         return
+    if now.subtype in LINES:
+        return  # a line that counts, such as that of a huddle
     edited = content(now, here.us, MessageEdited)
     if found.previous_message is not None:
         before = _in_channel(found.previous_message, found)
         if content(before, here.us, MessageEdited) == edited:
             return
-    when = (now.edited.ts if now.edited else None) or found.event_ts or found.ts
+    when = found.event_ts or found.ts
     yield here.message(now, edited, revision=when, at=when)
 
 

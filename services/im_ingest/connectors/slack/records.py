@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from im_ingest import salvage
 from im_ingest.connectors.slack.entities import Envelope, Head, Membership, Reaction, Revoked, Said, User, UserChange
 from im_ingest.connectors.slack.messages import reacted, said
 from im_ingest.connectors.slack.scene import Scene
@@ -28,7 +29,7 @@ from onethread.identity import digest
 
 def events(data: bytes, us: Us) -> Iterator[Event]:
     """The events of one envelope. msgspec's errors mean that it is none."""
-    envelope = msgspec.json.decode(data, type=Envelope)
+    envelope, strange = salvage.decoded(data, Envelope)
     here = Scene(envelope, us.of(envelope))
     if envelope.type != "event_callback":
         yield _about_the_app(here)
@@ -36,7 +37,8 @@ def events(data: bytes, us: Us) -> Iterator[Event]:
     kind = msgspec.json.decode(envelope.event, type=Head).type
     handler = HANDLERS.get(kind)
     if handler is not None:
-        yield from handler.made(here, msgspec.json.decode(envelope.event, type=handler.record))
+        found, degraded = salvage.decoded(bytes(envelope.event), handler.record)
+        yield from handler.made(here._replace(degraded=degraded or strange), found)
     else:
         yield here.own(Unknown(label=kind))
 

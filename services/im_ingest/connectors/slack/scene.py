@@ -9,7 +9,7 @@ from im_ingest.connectors.slack.entities import Envelope, Said
 from im_ingest.connectors.slack.who import Us, addressed, author, home_of, is_ours, moment, place, thread, user
 from onethread.connector import utc
 from onethread.errors import Poison
-from onethread.event import AnyFact, Event, Party, Place
+from onethread.event import AnyFact, Content, Event, Party, Place
 from onethread.identity import digest
 
 USER = "user:"
@@ -17,10 +17,11 @@ USER = "user:"
 
 
 class Scene(NamedTuple):
-    """An envelope, and our side as it is told there."""
+    """An envelope, and our side as it is told there. `degraded`: what of the event could not be read."""
 
     envelope: Envelope
     us: Us
+    degraded: str = ""
 
     def message(self, said: Said, fact: AnyFact, *, revision: str = "", at: str | None = None) -> Event:
         """An event about a message; `at`: its own time, where that is not the message's."""
@@ -28,6 +29,8 @@ class Scene(NamedTuple):
             raise Poison("a message without channel or ts: nothing else identifies it")
         where, root = place(said.channel, said.channel_type), said.thread_ts or said.ts
         ours, sender = is_ours(said, self.us), author(said, self.us)
+        if self.degraded and isinstance(fact, Content):
+            fact = msgspec.structs.replace(fact, degraded=self.degraded)
         event = Event(
             f"{said.channel}:{said.ts}",
             fact,

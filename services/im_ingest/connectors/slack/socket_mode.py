@@ -25,7 +25,9 @@ class Connection(msgspec.Struct):
     url: str
 
 
-class _Frame(msgspec.Struct):
+class Frame(msgspec.Struct):
+    """What comes over a connection: an envelope, or a word about the connection itself."""
+
     type: str
     envelope_id: str = ""
     reason: str = ""
@@ -65,22 +67,22 @@ class SocketMode:
                         raise
                     return
 
-    async def _received(self, socket: WebSocket, *, replaced: bool) -> _Frame | None:
+    async def _received(self, socket: WebSocket, *, replaced: bool) -> Frame | None:
         """The next frame; None if a connection that was replaced has been silent for long."""
         try:
             async with asyncio.timeout(self.grace if replaced else None):
-                return _frame(await socket.receive())
+                return frame_of(await socket.receive())
         except TimeoutError:
             return None
 
-    async def _take(self, socket: WebSocket, frame: _Frame, opened: asyncio.Event) -> bool:
+    async def _take(self, socket: WebSocket, frame: Frame, opened: asyncio.Event) -> bool:
         """Act on one frame. Whether it asks for the next connection."""
         if frame.type == "hello":
             opened.set()
         elif frame.type == "disconnect":
             return _is_refresh(frame.reason)
         else:
-            await self._host.emit([_raw(frame)])
+            await self._host.emit([record_of(frame)])
             if frame.envelope_id:
                 await socket.send(msgspec.json.encode({"envelope_id": frame.envelope_id}).decode())
         return False
@@ -94,16 +96,17 @@ def _is_refresh(reason: str) -> bool:
     return reason in REFRESH
 
 
-def _frame(received: str | bytes) -> _Frame:
+def frame_of(received: str | bytes) -> Frame:
     """What cannot be read is handed on as it is, to be set aside: silence would hide it."""
     try:
-        return msgspec.json.decode(received, type=_Frame)
+        return msgspec.json.decode(received, type=Frame)
     except DAMAGED:
         data = received.encode("utf-8", "replace") if isinstance(received, str) else received
-        return _Frame("damaged", payload=msgspec.Raw(data))
+        return Frame("damaged", payload=msgspec.Raw(data))
 
 
-def _raw(frame: _Frame) -> Raw:
+def record_of(frame: Frame) -> Raw:
+    """The record of an envelope: the same that its request to a URL would have been."""
     data = bytes(frame.payload)
     if frame.type not in FORMS:
         return Raw(data, form=frame.type)

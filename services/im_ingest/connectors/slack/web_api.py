@@ -5,10 +5,10 @@ host's to translate: tokens travel in a header, so no address holds one.
 """
 
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
+from im_ingest.api_calls import trusted
 from onethread.connector import Host
 from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
 
@@ -62,10 +62,7 @@ class WebApi:
 
     def trusts(self, url: str) -> bool:
         """Whether an address may be given the token: Slack's own by https, or the very server that `url` names."""
-        asked, ours = urlsplit(url), urlsplit(self.url)
-        if (asked.scheme, asked.netloc) == (ours.scheme, ours.netloc):
-            return True
-        return asked.scheme == "https" and f".{asked.hostname or ''}".endswith(SLACK_HOSTS)
+        return trusted(url, self.url, SLACK_HOSTS)
 
     async def call(self, method: str, kind: type[T], **parameters: str) -> T:
         """The answer of one method. Raises ours for what Slack refuses, httpx's errors for the rest."""

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from im_ingest.connectors.slack.entities import Envelope, Said, User
 from onethread.connector import utc
-from onethread.errors import Poison
 from onethread.event import Claim, Party, PartyKind, Place, PlaceKind
 
-STAMP = re.compile(r"([0-9]{1,11})\.([0-9]{1,6})")
+STAMP = re.compile(r"([0-9]{1,10})\.([0-9]{1,6})")
 SLACKBOT = "USLACKBOT"
 NO_WORKSPACE = "-"
 """No id of a workspace: what stands for it where only the user counts."""
@@ -51,13 +50,9 @@ class Us(NamedTuple):
 
 
 def moment(ts: str | None) -> datetime | None:
-    """A `ts` as a time; None where there is none. Raises Poison for what is no `ts`."""
-    if not ts:
-        return None
-    found = STAMP.fullmatch(ts)
-    if found is None:
-        raise Poison("a time was expected in the form seconds.microseconds")
-    return utc(int(found[1])) + timedelta(microseconds=int(found[2].ljust(6, "0")))
+    """A `ts` as a time; None where there is none, or none that can be read: a message is not lost for it."""
+    found = STAMP.fullmatch(ts or "")
+    return utc(int(found[1])) + timedelta(microseconds=int(found[2].ljust(6, "0"))) if found else None
 
 
 def user(identifier: str, us: Us) -> Claim:
@@ -91,7 +86,8 @@ def is_ours(said: Said, us: Us) -> bool:
 
 def home_of(said: Said) -> str:
     """The workspace of who wrote; "" where it is not told, as by a message with files."""
-    return said.user_team or said.source_team or said.team or ""
+    profile = said.user_profile.team if said.user_profile else None
+    return said.user_team or said.source_team or said.team or profile or ""
 
 
 def author(said: Said, us: Us) -> Party:
@@ -106,7 +102,8 @@ def author(said: Said, us: Us) -> Party:
 
 
 def _name(said: Said) -> str:
-    return said.username or (said.bot_profile.name if said.bot_profile else None) or ""
+    bot, person = said.bot_profile, said.user_profile
+    return said.username or (bot.name if bot else None) or (person.real_name if person else None) or ""
 
 
 def _kind(said: Said, *, ours: bool) -> PartyKind:

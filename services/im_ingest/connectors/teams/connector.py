@@ -1,14 +1,14 @@
 """Microsoft Teams: messages that people write to a bot. It knows entrances and calls, no content."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from im_ingest.connectors.teams import invokes
 from im_ingest.connectors.teams.activities import events, profile
-from im_ingest.connectors.teams.bot_api import SCOPES, BotApi, endorsed
+from im_ingest.connectors.teams.bot_api import LOGINS, SCOPES, BotApi, endorsed, explained
 from im_ingest.connectors.teams.content import WITH_TOKEN
 from im_ingest.connectors.teams.scene import MEMBER
 from im_ingest.connectors.teams.trust import CHANNEL, CLOUDS, Trust
@@ -50,12 +50,12 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9.-]*$",
         description="Tenant that the app is registered in, if not `account`; `botframework.com` for a multi-tenant bot.",
     )
-    agents: list[str] = Field(
+    agents: list[Annotated[str, Field(pattern=GUID)]] = Field(
         default=[], description="Entra object ids of your people who answer: what they write is outbound."
     )
     cloud: Literal["public", "us_gov"] = Field("public", description="us_gov: Azure Government.")
     openid_url: str = Field("", description="Metadata of the Bot Connector's keys; empty: that of `cloud`.")
-    login_url: str = Field("https://login.microsoftonline.com", description="Microsoft Entra's token server.")
+    login_url: str = Field("", description="Microsoft Entra's token server; empty: that of `cloud`.")
 
     @field_validator("account", "app_id")
     @classmethod
@@ -67,7 +67,8 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
     """One bot in one tenant. Tenants of one bot share its URL: an activity says whose it is."""
 
     name = network = "teams"
-    answer_within = 10.0  # 15 s are told everywhere; an invoke wants its answer earlier
+    answer_within = 10.0
+    """After 15 s it comes again (MicrosoftDocs/msteams-docs, issue 6084); an invoke wants its answer earlier."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -117,13 +118,16 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
     async def check(self, host: Host) -> AsyncIterator[Step]:
         api = self._api(host)
         try:
-            await api.headers()
+            await api.fresh()
         except OnethreadError as error:
-            yield Step("token", ok=False, todo=str(error))
+            yield Step("token", ok=False, todo=explained(str(error)))
         else:
             yield Step("token", ok=True)
         yield await self._keys_are_there(api)
-        todo = "Azure cannot be asked where it sends: enter the channel's URL at the Azure Bot, Configuration, Messaging endpoint"
+        todo = (
+            "Azure cannot be asked where it sends: see that the channel's URL stands at the Azure Bot, Configuration, Messaging "
+            "endpoint, and Microsoft Teams under its Channels. `onethread listen` shows what comes."
+        )
         yield Step("endpoint", ok=True, todo=todo)
 
     async def _keys_are_there(self, api: BotApi) -> Step:
@@ -140,7 +144,7 @@ class Teams(Connector[Settings], Webhook, Keys, Downloads, Lookups, Checks):
             host,
             app_id=own.app_id,
             secret=own.client_secret.get_secret_value(),
-            grant_url=f"{own.login_url.rstrip('/')}/{own.token_tenant or own.account}/oauth2/v2.0/token",
+            grant_url=f"{(own.login_url or LOGINS[own.cloud]).rstrip('/')}/{own.token_tenant or own.account}/oauth2/v2.0/token",
             scope=SCOPES[own.cloud],
             openid_url=self._openid_url,
         )

@@ -28,15 +28,17 @@ class Conversation(Base):
 
     id: str
     conversation_type: str | None = None
+    is_group: bool | None = None
     name: str | None = None
     tenant_id: str | None = None
 
 
 class Named(Base):
-    """A team, a channel, a tenant."""
+    """A team, a channel, a tenant. `type`: of a channel, whether all of the team are in it ("standard", "private", "shared")."""
 
     id: str | None = None
     name: str | None = None
+    type: str | None = None
 
 
 class ChannelData(Base):
@@ -131,7 +133,10 @@ class FileInfo(Base):
 
 
 class Member(Base):
-    """Somebody in a conversation, as the Bot Connector tells it."""
+    """Somebody in a conversation, as the Bot Connector tells it; the directory's id has either name.
+
+    `tenant_id`: the company that the person belongs to; `user_role`: user, guest (of the tenant), anonymous (in a meeting).
+    """
 
     name: str | None = None
     given_name: str | None = None
@@ -139,6 +144,7 @@ class Member(Base):
     email: str | None = None
     user_principal_name: str | None = None
     aad_object_id: str | None = None
+    object_id: str | None = None
     tenant_id: str | None = None
     user_role: str | None = None
     id: str | None = None

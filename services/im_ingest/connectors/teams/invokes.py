@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.teams.entities import ChannelData, Conversation, Named
 from onethread.connector import Answer, Raw
 
 RECEIVED = "Received."
@@ -25,24 +24,36 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
-    """Just enough of an activity to know whose it is and what it asks for."""
+    """Just enough of an activity to know whose it is and what it asks for, whatever shape the rest has."""
 
     type: str
-    name: str | None = None
-    conversation: Conversation | None = None
-    channel_data: ChannelData | None = None
+    name: Any = None
+    conversation: Any = None
+    channel_data: Any = None
 
     @property
     def tenant(self) -> str:
         """The tenant, "" where it says none."""
-        told = (self.channel_data or ChannelData()).tenant or Named()
-        return (told.id or (self.conversation.tenant_id if self.conversation else None) or "").lower()
+        told = _at(self.channel_data, "tenant", "id") or _at(self.conversation, "tenantId")
+        return told.lower() if isinstance(told, str) else ""
+
+    @property
+    def called(self) -> str:
+        """The name of an invoke or an event."""
+        return self.name if isinstance(self.name, str) else ""
+
+
+def _at(node: Any, *path: str) -> Any:
+    """What stands there; None where nothing does."""
+    for name in path:
+        node = node.get(name) if isinstance(node, dict) else None
+    return node
 
 
 def record(body: bytes) -> Raw:
     """The activity as a record, for its tenant, without secrets. msgspec's errors mean that it is none."""
     envelope = msgspec.json.decode(body, type=_Envelope)
-    data = _without_secrets(body, envelope.name or "") if envelope.type == "invoke" else body
+    data = _without_secrets(body, envelope.called) if envelope.type in {"invoke", "event"} else body
     return Raw(data, account=envelope.tenant)
 
 
@@ -54,15 +65,18 @@ def answer(body: bytes) -> Answer:
         return Answer()  # set aside; there is nobody to answer to
     if envelope.type != "invoke":
         return Answer()
-    said = ANSWERS.get(envelope.name or "", {})
+    said = ANSWERS.get(envelope.called, {})
     return Answer(msgspec.json.encode(said), media_type="application/json")
 
 
 def _without_secrets(body: bytes, name: str) -> bytes:
-    """Sign-in hands over tokens and codes, a file consent an address that anyone can write to, an action perhaps a token."""
+    """Sign-in hands over tokens and codes, a file consent an address that anyone can write to, an action perhaps a token.
+
+    Sign-in by a card hands them over in an event (Bot Framework SDKs, `tokens/response`).
+    """
     activity = msgspec.json.decode(body, type=dict[str, Any])
     value = activity.get("value")
-    if name.startswith("signin/"):
+    if name.startswith(("signin/", "tokens/")):
         activity["value"] = None
     elif isinstance(value, dict):
         kept = {key: each for key, each in value.items() if key not in {"authentication", "state"}}

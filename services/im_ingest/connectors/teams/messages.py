@@ -1,11 +1,12 @@
 """What people say and press in Teams: messages, edits, deletions, reactions, buttons. It knows nothing of members."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.teams.content import content, device
+from im_ingest.connectors.teams.content import C, content, device
 from im_ingest.connectors.teams.scene import Scene
 from onethread.event import (
     Event,
@@ -22,15 +23,20 @@ from onethread.event import (
 SYMBOLS = {"like": "👍", "heart": "❤️", "laugh": "😆", "surprised": "😮", "sad": "😢", "angry": "😡"}
 """The six reactions that have names; the others are called by their code point ("1f440_eyes")."""
 
+THUMBS = {"like": 1.0, "dislike": 0.0}
+"""Scores of the thumbs under a message of the bot."""
+CODE = re.compile(r"([0-9a-f]{1,6}(?:-[0-9a-f]{1,6}){0,15})_", re.ASCII)
+"""Code points of an emoji, before its name."""
+
 
 def said(here: Scene) -> Iterator[Event]:
-    """A message. What a button or a card sends comes as one, too, with its `value`."""
+    """A message. What a button or a card sends comes as one, too, with its `value`; an empty one beside words says nothing."""
     activity = here.activity
-    if activity.value is not None:
+    if activity.value or (activity.value is not None and not activity.text):
         yield _pressed(here, activity.value, title=activity.text or "")
         return
     yield here.event(
-        here.message_id(activity.id), content(Message, activity, here.us, here.chat), channel_data=_rest(here)
+        here.message_id(activity.id or here.fingerprint()), _whole(here, Message), channel_data=_rest(here)
     )
 
 
@@ -38,8 +44,14 @@ def changed(here: Scene) -> Iterator[Event]:
     """An edit, or the end of a deletion."""
     activity = here.activity
     restored = activity.channel_data is not None and activity.channel_data.event_type == "undeleteMessage"
-    fact = MessageRestored() if restored else content(MessageEdited, activity, here.us, here.chat)
+    fact = MessageRestored() if restored else _whole(here, MessageEdited)
     yield here.event(here.message_id(activity.id), fact, revision=here.stamp())
+
+
+def _whole(here: Scene, kind: type[C]) -> C:
+    """All that it says, and what of it could not be read."""
+    said = content(kind, here.activity, here.us, here.chat)
+    return msgspec.structs.replace(said, degraded=here.unread) if here.unread else said
 
 
 def deleted(here: Scene) -> Iterator[Event]:
@@ -65,8 +77,9 @@ def invoked(here: Scene) -> Iterator[Event]:
     """A button that waits for an answer, a dialogue, a thumb under a message."""
     activity = here.activity
     value = activity.value if isinstance(activity.value, dict) else {}
-    if activity.name == "message/submitAction" and value.get("actionName") == "feedback":
-        yield _rated(here, value.get("actionValue"))
+    given = value.get("actionValue") if value.get("actionName") == "feedback" else None
+    if activity.name == "message/submitAction" and isinstance(given, dict) and str(given.get("reaction")) in THUMBS:
+        yield _rated(here, given)
         return
     action = value.get("action")
     if isinstance(action, dict):  # adaptiveCard/action
@@ -80,13 +93,15 @@ def invoked(here: Scene) -> Iterator[Event]:
 
 def symbol(name: str) -> str:
     """The emoji of a reaction; its name where that tells none."""
-    code = name.partition("_")[0]
-    if name in SYMBOLS:
-        return SYMBOLS[name]
+    code = CODE.match(name)
+    if name in SYMBOLS or code is None:
+        return SYMBOLS.get(name, name)
     try:
-        return "".join(chr(int(part, 16)) for part in code.split("-")) if "_" in name and code.isalnum() else name
-    except (ValueError, OverflowError):
+        text = "".join(chr(int(part, 16)) for part in code[1].split("-"))
+        text.encode()
+    except (ValueError, OverflowError):  # no character, or half of one
         return name
+    return text
 
 
 def _pressed(here: Scene, value: Any, *, payload: str = "", title: str = "") -> Event:
@@ -99,12 +114,11 @@ def _pressed(here: Scene, value: Any, *, payload: str = "", title: str = "") -> 
     return here.event(here.own_id("postback"), fact, channel_data=data)
 
 
-def _rated(here: Scene, value: Any) -> Event:
-    given = value if isinstance(value, dict) else {}
-    reaction = str(given.get("reaction") or "")
+def _rated(here: Scene, given: dict[str, Any]) -> Event:
+    reaction = str(given["reaction"])
     target = here.message_id(here.activity.reply_to_id) if here.activity.reply_to_id else ""
     fact = Rating(
-        score=1.0 if reaction == "like" else 0.0,
+        score=THUMBS[reaction],
         scale=1.0,
         text=_feedback(given.get("feedback")),
         target=target,

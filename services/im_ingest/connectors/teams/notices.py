@@ -30,6 +30,17 @@ LINES = {
     "teamUnarchived": "The team is no longer archived: {team}",
 }
 """By `channelData.eventType`."""
+PERSONAL: dict[str, ContactSubscribed | ContactUnsubscribed] = {
+    "add": ContactSubscribed(reason="follow"),
+    "remove": ContactUnsubscribed(reason="block"),
+}
+"""By `action`, in a chat of one person and the bot."""
+SHARED = {
+    "add": "The app was added to the conversation.",
+    "remove": "The app was taken out of the conversation.",
+    "add-upgrade": "The app was upgraded.",
+    "remove-upgrade": "An old version of the app was taken away.",
+}
 EVENTS = {
     "application/vnd.microsoft.meetingStart": "A meeting began.",
     "application/vnd.microsoft.meetingEnd": "The meeting ended.",
@@ -64,14 +75,14 @@ def _renamed(here: Scene) -> Event:
 
 
 def installed(here: Scene) -> Iterator[Event]:
-    """Whoever takes the app for a chat of their own can be written to from then on. Upgrades are like installations."""
-    removed = (here.activity.action or "").startswith("remove")
-    if here.direct:
-        fact = ContactUnsubscribed(reason="block") if removed else ContactSubscribed(reason="follow")
-        yield here.event(here.own_id("installation"), fact)
-        return
-    text = "The app was taken out of the conversation." if removed else "The app was added to the conversation."
-    yield here.event(here.own_id("installation"), System(text=text))
+    """Whoever takes the app for a chat of their own can be written to from then on. An upgrade removes and adds, too."""
+    action, external_id = here.activity.action or "", here.own_id("installation")
+    if here.kind == "direct" and action in PERSONAL:
+        yield here.event(external_id, PERSONAL[action])
+    elif action in SHARED:
+        yield here.event(external_id, System(text=SHARED[action]))
+    else:
+        yield here.event(external_id, Unknown(label=f"installationUpdate {action}".strip()))
 
 
 def happened(here: Scene) -> Iterator[Event]:

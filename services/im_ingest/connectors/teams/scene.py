@@ -15,15 +15,18 @@ from onethread.identity import digest
 
 MEMBER = "member:"
 """Before service URL, conversation and person, the locator of a look-up."""
+CLOSED = frozenset({"private", "shared"})
+"""Types of channels with members of their own."""
 PLACES: dict[str, PlaceKind] = {"personal": "direct", "groupChat": "group", "channel": "channel"}
 
 
 class Scene(NamedTuple):
-    """One activity."""
+    """One activity. `unread`: what of it could not be read, for people."""
 
     activity: Activity
     us: Us
     data: bytes
+    unread: str = ""
 
     @property
     def tenant(self) -> str:
@@ -43,9 +46,10 @@ class Scene(NamedTuple):
         return self.activity.conversation
 
     @property
-    def direct(self) -> bool:
-        """A chat of one person and the bot."""
-        return (self.conversation.conversation_type or "personal") == "personal"
+    def kind(self) -> PlaceKind:
+        """What sort of conversation it is; where none is named, a chat of one person and the bot, unless it says otherwise."""
+        named = self.conversation.conversation_type or ("groupChat" if self.conversation.is_group else "personal")
+        return PLACES.get(named, "group")
 
     def message_id(self, activity_id: str | None) -> str:
         """Our id of a message of this chat. Raises Poison for none."""
@@ -55,12 +59,16 @@ class Scene(NamedTuple):
 
     def own_id(self, what: str = "") -> str:
         """The id of what is no message."""
-        own = self.activity.id or digest(self.data.decode("utf-8", "replace"))
+        own = self.activity.id or self.fingerprint()
         return ":".join(filter(None, (self.chat, own, what)))
 
     def stamp(self) -> str:
         """What tells two changes of one message apart."""
-        return self.activity.timestamp or digest(self.data.decode("utf-8", "replace"))
+        return self.activity.timestamp or self.fingerprint()
+
+    def fingerprint(self) -> str:
+        """What tells an activity without an id from all others, and is the same when it comes again."""
+        return digest(self.data.decode("utf-8", "replace"))
 
     def event(self, external_id: str, fact: AnyFact, *, revision: str = "", **fields: Any) -> Event:
         """An event of this activity."""
@@ -91,7 +99,7 @@ class Scene(NamedTuple):
         channel, team = (data.channel, data.team) if data else (None, None)
         return Place(
             id=self.chat,
-            kind=PLACES.get(said.conversation_type or "personal", "group"),
+            kind=self.kind,
             name=said.name or (channel.name if channel else None) or "",
             space=(team.id if team else None) or "",
         )
@@ -103,16 +111,21 @@ class Scene(NamedTuple):
     def _lookups(self, account: Account, sender: Party) -> tuple[str, ...]:
         if not (account.id and self.activity.service_url and sender.kind == "person"):
             return ()
-        asked = [self.activity.service_url, self.conversation.id, account.id, self.tenant]
+        asked = [self.activity.service_url, self._roster(), account.id, self.tenant]
         return (MEMBER + msgspec.json.encode(asked).decode(),)
+
+    def _roster(self) -> str:
+        """Whose members are asked for: a thread has none of its own, and those of a team are in all of its standard channels."""
+        data = self.activity.channel_data
+        if self.kind != "channel" or data is None or (data.channel and data.channel.type in CLOSED):
+            return self.chat
+        return (data.team.id if data.team else None) or self.chat
 
 
 def moment(text: str | None) -> datetime | None:
-    """An ISO 8601 time; without a zone, it is UTC. Raises Poison for no time."""
-    if not text:
-        return None
+    """An ISO 8601 time; without a zone, it is UTC. None where it cannot be read: no message is lost for that."""
     try:
         at = msgspec.convert(text, datetime)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (msgspec.ValidationError, ValueError, OverflowError) as error:
-        raise Poison("a time that cannot be read") from error
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return None

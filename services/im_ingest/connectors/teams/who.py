@@ -12,6 +12,8 @@ from onethread.event import Claim, Party
 
 EMAIL = re.compile(r"[^@\s#]{1,64}@[^@\s#]{1,255}")
 """Not the made-up address of a guest, which holds #EXT#."""
+STRANGERS = frozenset({"guest", "anonymous"})
+"""Roles of people who are in a conversation of a tenant, and not of that company."""
 
 
 class Us(NamedTuple):
@@ -63,17 +65,23 @@ def claims(account: Account, us: Us, tenant: str) -> tuple[Claim, ...]:
     """The directory's id first; guests of a meeting have only that of the bot."""
     found = []
     if account.aad_object_id:
-        found.append(Claim("teams_user", account.aad_object_id, scope=tenant))
+        found.append(Claim("teams_user", account.aad_object_id.lower(), scope=tenant.lower()))
     if account.id:
         found.append(Claim("teams_account", account.id, scope=us.app_id))
     return tuple(found)
 
 
 def member(record: Member, us: Us, tenant: str) -> Party:
-    """Somebody with what the directory tells. An address is the company's own word."""
-    account = Account(record.id, record.name, record.aad_object_id, tenant_id=record.tenant_id)
+    """Somebody with what the directory tells.
+
+    An address is the word of the company whose directory holds it, and any company may write any address into its own
+    (Microsoft Learn, "Migrate away from using email claims for user identification"): only that of the channel's tenant is
+    believed, and not for guests, whose address is another company's.
+    """
+    account = Account(record.id, record.name, record.aad_object_id or record.object_id, tenant_id=record.tenant_id)
     bare = party(account, us, tenant)
     address = next((each for each in (record.email, record.user_principal_name) if each and EMAIL.fullmatch(each)), "")
-    more = (Claim("email", address, evidence="directory"),) if address else ()
+    own = (record.tenant_id or "").lower() == us.tenant and (record.user_role or "user").lower() not in STRANGERS
+    more = (Claim("email", address, evidence="directory" if own else "profile"),) if address else ()
     full = " ".join(filter(None, (record.given_name, record.surname)))
     return Party(claims=bare.claims + more, name=full or bare.name, kind=bare.kind, is_us=bare.is_us)

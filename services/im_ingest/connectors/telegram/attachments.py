@@ -1,8 +1,20 @@
 """Files of a Telegram message. It knows their fields; where the bytes are is asked later, by the file id."""
 
-from telegram import Message, TelegramObject
+from collections.abc import Iterable, Iterator, Sequence
 
-from im_ingest.connectors.telegram.strict import whole, whole_or_none, words
+from telegram import (
+    LivePhoto,
+    Message,
+    PaidMedia,
+    PaidMediaLivePhoto,
+    PaidMediaPhoto,
+    PaidMediaVideo,
+    PhotoSize,
+    TelegramObject,
+    Video,
+)
+
+from im_ingest.connectors.telegram.strict import known, whole, whole_or_none, words
 from onethread.errors import Poison
 from onethread.event import Attachment, AttachmentKind
 
@@ -20,9 +32,11 @@ MEDIA: dict[str, AttachmentKind] = {
 
 
 def attachments(message: Message) -> tuple[Attachment, ...]:
-    """The file of a message; Telegram sends one a message, and albums as several."""
+    """The file of a message; Telegram sends one a message, and albums as several. Only paid media come together."""
+    if message.paid_media is not None:
+        return tuple(_paid(message.paid_media.paid_media))
     if message.photo:
-        return (_photo(message),)
+        return (_photo(message.photo),)
     for field, kind in MEDIA.items():
         medium: TelegramObject | None = getattr(message, field)
         if medium is not None:
@@ -30,9 +44,20 @@ def attachments(message: Message) -> tuple[Attachment, ...]:
     return ()
 
 
-def _photo(message: Message) -> Attachment:
+def _paid(media: Iterable[PaidMedia]) -> Iterator[Attachment]:
+    """What is paid for already; of the rest only a blurred preview exists."""
+    for each in media:
+        if isinstance(each, PaidMediaPhoto) and each.photo:
+            yield _photo(each.photo)
+        elif isinstance(each, PaidMediaVideo):
+            yield _file(known(each.video, Video), "video")
+        elif isinstance(each, PaidMediaLivePhoto):
+            yield _file(known(each.live_photo, LivePhoto), "video")
+
+
+def _photo(sizes: Sequence[PhotoSize]) -> Attachment:
     """The largest of the sizes; photos are always JPEG."""
-    largest = max(message.photo, key=lambda size: whole(size.width) * whole(size.height))
+    largest = max(sizes, key=lambda size: whole(size.width) * whole(size.height))
     return _file(largest, "image", media_type="image/jpeg")
 
 

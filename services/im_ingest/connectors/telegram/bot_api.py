@@ -4,6 +4,7 @@ The address of every call holds the bot's token. So no error leaves this module 
 the client's own exception: its text would bring the token into a log.
 """
 
+import re
 from typing import Any
 
 import httpx
@@ -16,6 +17,27 @@ LONG_POLL = 50
 """Seconds that getUpdates may wait for the first update."""
 
 TIMEOUT = httpx.Timeout(15, read=LONG_POLL + 20)
+
+UNREACHABLE = "Let `http.public_url` lead from the Internet to this service, by https on port 443, 80, 88 or 8443."
+SIGNS = (
+    (
+        r"\b40[13]\b",
+        "The secret that is set at Telegram is none of `secrets`: start the channel once, it sets the first one.",
+    ),
+    (
+        r"\b40[45]\b",
+        "The address leads elsewhere: compare `http.public_url`, then start the channel once, it sets the address.",
+    ),
+    (
+        r"\b5\d\d\b",
+        "The service, or the proxy before it, refuses for now: see `onethread channels`, and the proxy's log.",
+    ),
+    (
+        r"(?i)ssl|certificate",
+        "Telegram does not accept the certificate: it needs a public one, with all between it and the root.",
+    ),
+)
+"""What Telegram's words about a failed delivery mean; they are those of the open-source Bot API server."""
 
 
 class _Parameters(msgspec.Struct, frozen=True):
@@ -32,12 +54,22 @@ class _Reply(msgspec.Struct):
 
 
 class WebhookInfo(msgspec.Struct):
-    """What Telegram says about our webhook. `last_error_date`: unix seconds."""
+    """What Telegram says about our webhook. `allowed_updates` is missing while Telegram's own choice is in force."""
 
     url: str = ""
     pending_update_count: int = 0
-    last_error_date: int | None = None
     last_error_message: str = ""
+    allowed_updates: list[str] = []
+
+    @property
+    def failing(self) -> bool:
+        """Whether deliveries fail now: an error that was mended is told on, but nothing waits any more."""
+        return bool(self.last_error_message and self.pending_update_count)
+
+    def trouble(self) -> str:
+        """What fails, and what to do about it."""
+        todo = next((todo for sign, todo in SIGNS if re.search(sign, self.last_error_message)), UNREACHABLE)
+        return f"{self.pending_update_count} updates wait; Telegram's last error: {self.last_error_message}. {todo}"
 
 
 class Bot(msgspec.Struct):

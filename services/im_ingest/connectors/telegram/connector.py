@@ -3,13 +3,14 @@
 import re
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from im_ingest.connectors.telegram.bot_api import LONG_POLL, Bot, BotApi, File
-from im_ingest.connectors.telegram.updates import ALLOWED, events
+from im_ingest.connectors.telegram.records import events
+from im_ingest.connectors.telegram.updates import ALLOWED
 from im_ingest.connectors.telegram.who import Us
 from onethread.connector import (
     Checks,
@@ -46,6 +47,13 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9_]+$", description="Username of the bot, without @; it ends with 'bot'."
     )
     token: SecretStr = Field(description="The bot's token, from @BotFather.")
+    agents: list[Annotated[str, Field(pattern=r"^-?\d+$")]] = Field(
+        default=[],
+        description=(
+            "Numeric ids of your people who answer in groups, and of your channels and groups, if people write in their name: "
+            "what they write is outbound."
+        ),
+    )
     secrets: list[SecretStr] = Field(
         min_length=1,
         description=(
@@ -75,13 +83,17 @@ class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscri
     answer_within = 5.0  # the open-source server gives up after about 60 s
     interval = 1.0  # the waiting is done by the long poll
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._us = Us(settings.account, settings.bot_username, frozenset(settings.agents))
+
     @property
     def edges(self) -> tuple[type, ...]:
         """One of the two: Telegram refuses to be polled while a webhook is set."""
         return (Polling,) if self.settings.edge == "polling" else (Webhook,)
 
     def normalize(self, raw: Raw) -> Iterable[Event]:
-        return events(raw.data, Us(self.settings.account, self.settings.bot_username))
+        return events(raw.data, self._us)
 
     def authenticate(self, request: Request) -> None:
         given = request.headers.get(SECRET_HEADER, "")
@@ -159,9 +171,11 @@ class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscri
             return Step("delivery", ok=not info.url, todo=todo if info.url else "")
         if not info.url:
             return Step("delivery", ok=False, todo="no webhook is set; starting the channel with a public URL sets it")
-        waiting = f"{info.pending_update_count} updates wait; Telegram's last error: {info.last_error_message}"
-        failing = bool(info.last_error_message and info.pending_update_count)
-        return Step("delivery", ok=not failing, todo=waiting if failing else "")
+        if info.failing:
+            return Step("delivery", ok=False, todo=info.trouble())
+        missing = ", ".join(kind for kind in ALLOWED if kind not in info.allowed_updates)
+        todo = f"another program has set the webhook: {missing} are not sent; starting the channel sets it again"
+        return Step("delivery", ok=not missing, todo=todo if missing else "")
 
     def _api(self, host: Host) -> BotApi:
         return BotApi(host, self.settings.api_url, self.settings.token.get_secret_value())

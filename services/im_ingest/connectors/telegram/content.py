@@ -90,7 +90,7 @@ def _quote(message: Message, us: Us) -> Quote | None:
         return Quote(external_id=external_id, text=chosen or written(answered), sender=sender(answered, us))
     if message.reply_to_story is not None:
         story = message.reply_to_story
-        return Quote(external_id=message_ref(story.chat, story.id), kind="story", sender=speaking_chat(story.chat))
+        return Quote(external_id=message_ref(story.chat, story.id), kind="story", sender=speaking_chat(story.chat, us))
     if message.external_reply is not None:
         other = message.external_reply
         known_here = other.chat is not None and other.message_id is not None
@@ -111,8 +111,8 @@ def _origin(origin: MessageOrigin, us: Us) -> Party | None:
         case MessageOriginHiddenUser():
             return Party(name=words(origin.sender_user_name), kind="anonymous")
         case MessageOriginChat():
-            return speaking_chat(origin.sender_chat)
+            return speaking_chat(origin.sender_chat, us)
         case MessageOriginChannel():
-            return speaking_chat(origin.chat)
+            return speaking_chat(origin.chat, us)
         case _:
             return None

@@ -1,16 +1,27 @@
 """A Telegram message as events: words, a start, or a line that Telegram wrote itself. It knows nothing of entrances."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from telegram import Message
+from telegram import Message, RefundedPayment, SharedUser, SuccessfulPayment
 
 from im_ingest.connectors.telegram.content import content
 from im_ingest.connectors.telegram.strict import moment, ordered, whole, words
 from im_ingest.connectors.telegram.text import written
-from im_ingest.connectors.telegram.who import Us, message_ref, ours, partner, person, place, sender, thread_of, topic_of
+from im_ingest.connectors.telegram.who import (
+    Us,
+    full_name,
+    message_ref,
+    ours,
+    partner,
+    person,
+    place,
+    sender,
+    thread_of,
+    topic_of,
+)
 from onethread.event import (
     AnyFact,
     Event,
@@ -25,6 +36,11 @@ from onethread.event import (
 )
 from onethread.event import Message as Said
 from onethread.identity import digest
+
+NOT_CONTENT = frozenset(
+    {"message_id", "date", "edit_date", "from", "sender_chat", "chat", "reply_to_message", "reply_markup"}
+)
+"""Fields that say nothing new when a message is edited."""
 
 START = re.compile(r"/start(?:@(?P<bot>\w{1,64}))?(?:\s+(?P<parameter>[A-Za-z0-9_-]{1,64}))?\s*", re.ASCII)
 """A deep link `https://t.me/<bot>?start=<parameter>` that somebody followed (Bot API, "Deep linking")."""
@@ -80,32 +96,41 @@ SERVICE = (
 )
 """Fields of service messages: lines that Telegram writes into a chat by itself."""
 
-NOT_CONTENT = frozenset(
-    {"message_id", "date", "edit_date", "from", "sender_chat", "chat", "reply_to_message", "reply_markup"}
-)
-"""Fields that say nothing new when a message is edited."""
-
 
 def said(message: Message, us: Us) -> Iterator[Event]:
     """The events of a new message: one, but for people that came into a group together."""
-    start = START.fullmatch(words(message.text)) if message.text else None
-    if start is not None and start["bot"] in {None, us.username}:
+    start = _start(message, us)
+    if start is not None:
         yield _started(message, us, start["parameter"] or "")
         return
     lines = list(_service(message, us))
     yield from lines or [event(message, us, content(message, us, Said))]
 
 
-def edited(message: Message, us: Us, record: Mapping[str, Any]) -> Event:
-    """The message as it reads now. `edit_date` has whole seconds, so the revision also tells the content."""
+def _start(message: Message, us: Us) -> re.Match[str] | None:
+    """What somebody who follows the bot's link sends, by their own hand.
+
+    Not what is passed on, nor what people write to each other: a token in it was given to somebody else.
+    """
+    passed_on = message.forward_origin or message.sender_chat or message.via_bot or message.business_connection_id
+    found = START.fullmatch(words(message.text)) if message.text and not passed_on else None
+    named = found and (found["bot"] or us.username).casefold()
+    return found if named == us.username.casefold() else None
+
+
+def edited(message: Message, us: Us, record: Mapping[str, Any], update_id: int) -> Event:
+    """The message as it reads now.
+
+    `edit_date` has whole seconds: of several edits in one, the content tells one from another, and the update's number the order.
+    The number is no part of the id: a reaction, too, may have the same edit told again (tdlib/telegram-bot-api, issue 388).
+    """
     at = moment(message.edit_date)
     new = {name: value for name, value in record.items() if name not in NOT_CONTENT}
     fingerprint = digest(msgspec.json.encode(new, order="sorted").decode())
-    revision = f"{int(at.timestamp()) if at else 0}-{fingerprint}"
     return msgspec.structs.replace(
         event(message, us, content(message, us, MessageEdited)),
-        revision=revision,
-        received_at=ordered(at, whole(message.message_id)),
+        revision=f"{int(at.timestamp()) if at else 0}-{fingerprint}",
+        received_at=ordered(at, update_id),
     )
 
 
@@ -121,16 +146,17 @@ def event(message: Message, us: Us, fact: AnyFact, part: str = "") -> Event:
         direction="outbound" if outbound else "inbound",
         echo=outbound,
         sender=sender(message, us),
-        recipients=_recipients(message) if outbound else (),
+        recipients=_recipients(message, us) if outbound else (),
         received_at=ordered(message.date, whole(message.message_id)),
         reply_context=reply_context(message),
         channel_data=_channel_data(message),
     )
 
 
-def _recipients(message: Message) -> tuple[Party, ...]:
+def _recipients(message: Message, us: Us) -> tuple[Party, ...]:
     """To whom we wrote: known where two people talk, so that the customer is named on either side."""
-    return (partner(message.chat),) if message.chat.type == "private" else ()
+    other = (partner(message.chat),) if message.chat.type == "private" else ()
+    return () if other and us.owns(other[0].claims[0].value) else other
 
 
 def reply_context(message: Message) -> dict[str, str]:
@@ -178,13 +204,28 @@ def _service(message: Message, us: Us) -> Iterator[Event]:
 
 def _line(message: Message, field: str) -> str:
     """The provider's word, readable, with the one thing worth telling."""
-    text = field.replace("_", " ")
-    match field:
-        case "new_chat_title":
-            return f"{text}: {words(message.new_chat_title)}"
-        case "forum_topic_created" if message.forum_topic_created is not None:
-            return f"{text}: {words(message.forum_topic_created.name)}"
-        case "pinned_message" if isinstance(message.pinned_message, Message):
-            return f"{text}: {written(message.pinned_message)}".removesuffix(": ")
-        case _:
-            return text
+    detail = DETAILS[field](getattr(message, field)) if field in DETAILS else ""
+    return ": ".join(filter(None, (field.replace("_", " "), detail)))
+
+
+def _amount(payment: SuccessfulPayment | RefundedPayment) -> str:
+    """In the currency's smallest unit, as Telegram tells it; what was paid for, in the bot's own words."""
+    amount = f"{whole(payment.total_amount)} {words(payment.currency)} (smallest unit)"
+    return ", ".join(filter(None, (amount, words(payment.invoice_payload))))
+
+
+def _named(user: SharedUser) -> str:
+    return full_name(user.first_name, user.last_name) or str(whole(user.user_id))
+
+
+DETAILS: dict[str, Callable[[Any], str]] = {
+    "new_chat_title": words,
+    "forum_topic_created": lambda topic: words(topic.name),
+    "forum_topic_edited": lambda topic: words(topic.name),
+    "pinned_message": lambda pinned: written(pinned) if isinstance(pinned, Message) else "",
+    "successful_payment": _amount,
+    "refunded_payment": _amount,
+    "users_shared": lambda shared: ", ".join(_named(user) for user in shared.users),
+    "chat_shared": lambda shared: words(shared.title) or str(whole(shared.chat_id)),
+}
+"""What is worth telling of a service message, by its field."""

@@ -21,17 +21,23 @@ def written(message: Message) -> str:
 
 
 def _spelled_out(message: Message) -> str:
-    if message.poll is not None:
-        options = (f"- {words(option.text)}" for option in message.poll.options)
-        return "\n".join((words(message.poll.question), *options))
-    if message.checklist is not None:
-        tasks = (f"- {words(task.text)}" for task in message.checklist.tasks)
-        return "\n".join((words(message.checklist.title), *tasks))
-    if message.dice is not None:
-        return f"{words(message.dice.emoji)} {whole(message.dice.value)}"
+    """Line by line; a message holds at most one of these."""
+    poll, checklist, dice, invoice = message.poll, message.checklist, message.dice, message.invoice
+    prize = message.giveaway or message.giveaway_winners
+    lines: list[str] = []
+    if poll is not None:
+        lines += [words(poll.question), *(f"- {words(option.text)}" for option in poll.options)]
+    if checklist is not None:
+        lines += [words(checklist.title), *(f"- {words(task.text)}" for task in checklist.tasks)]
+    if dice is not None:
+        lines.append(f"{words(dice.emoji)} {whole(dice.value)}")
     if message.game is not None:
-        return words(message.game.title)
-    return ""
+        lines.append(words(message.game.title))
+    if invoice is not None:
+        lines += [words(invoice.title), words(invoice.description)]
+    if prize is not None:
+        lines.append(words(prize.prize_description))
+    return "\n".join(filter(None, lines))
 
 
 def _marked(message: Message) -> Iterator[tuple[MessageEntity, str]]:
@@ -60,8 +66,15 @@ def _mentions(marked: Iterable[tuple[MessageEntity, str]], us: Us) -> Iterator[M
 
 
 def links(message: Message) -> tuple[WebLink, ...]:
-    """Addresses: those one can read, and those behind other words."""
-    return tuple(_links(_marked(message)))
+    """Addresses: those one can read, those behind other words, and that of a story of a chat with a public name."""
+    return (*_links(_marked(message)), *_story(message))
+
+
+def _story(message: Message) -> Iterator[WebLink]:
+    """Bots get no story itself; the form of its link is that of Telegram's "Deep links"."""
+    story = message.story
+    if story is not None and words(story.chat.username):
+        yield WebLink(url=f"https://t.me/{words(story.chat.username)}/s/{whole(story.id)}")
 
 
 def _links(marked: Iterable[tuple[MessageEntity, str]]) -> Iterator[WebLink]:

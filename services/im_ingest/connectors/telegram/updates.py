@@ -1,7 +1,4 @@
-"""An update of the Bot API as events: the one normaliser for what came by webhook and what was polled.
-
-It knows every kind of update we take in; a kind that it does not know is counted, never lost. No I/O, no clock, no secret.
-"""
+"""Updates of the Bot API, already parsed, as events: one handler for each kind that we take in. It knows no JSON."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -39,7 +36,6 @@ from onethread.event import (
     ChannelState,
     ContactSubscribed,
     ContactUnsubscribed,
-    Content,
     Event,
     MessageDeleted,
     ParticipantJoined,
@@ -52,6 +48,7 @@ from onethread.event import (
 )
 
 Record = Mapping[str, Any]
+Handler = Callable[[Update, Record, Us], Iterable[Event]]
 
 ALLOWED = (
     "message", "edited_message", "channel_post", "edited_channel_post", "callback_query", "message_reaction",
@@ -60,60 +57,24 @@ ALLOWED = (
 )  # fmt: skip
 """The kinds we ask for. Reactions must be named: Telegram leaves them out of its default (Bot API, "setWebhook")."""
 
-PLAIN = frozenset(
-    {"message_id", "date", "edit_date", "from", "sender_chat", "chat", "text", "caption", "business_connection_id",
-     "message_thread_id", "is_topic_message"}
-)  # fmt: skip
-"""Fields of a message that say who wrote where, and the words: they are read even if nothing else can be."""
-
 PRESENT = frozenset({"creator", "administrator", "member"})
 """States of somebody who is in a chat; "restricted" says so by `is_member`."""
 
 
-def events(data: bytes, us: Us) -> Iterable[Event]:
-    """The events of one update. Raises Poison for what is none; msgspec's errors mean the same."""
-    record = msgspec.json.decode(data, type=dict[str, Any])
-    kind = next((field for field in record if field != "update_id" and record[field] is not None), "")
-    try:
-        update = _parse(record)
-    except Poison:
-        if not (kind in MESSAGES and isinstance(record[kind], dict) and record[kind].keys() - PLAIN):
-            raise
-        return _placeholder(record, kind, us)
-    handler = HANDLERS.get(kind)
-    if handler is None:
-        return (Event(f"update:{whole(update.update_id)}", Unknown(label=kind)),)
-    return handler(update, record[kind], us)
-
-
-def _placeholder(record: dict[str, Any], kind: str, us: Us) -> Iterator[Event]:
-    """A message with a part that the library cannot read, as Bot API servers of other versions send them: all but the part."""
-    message = record[kind]
-    unread = next(field for field in message if field not in PLAIN)
-    plain = {field: value for field, value in message.items() if field in PLAIN}
-    update = _parse({"update_id": record.get("update_id"), kind: plain})
-    for event in HANDLERS[kind](update, message, us):
-        fact = event.fact
-        if isinstance(fact, Content):
-            degraded = f"python-telegram-bot cannot read {unread}"
-            fact = msgspec.structs.replace(fact, unsupported=fact.unsupported and unread, degraded=degraded)
-        yield msgspec.structs.replace(event, fact=fact)
-
-
-def _parse(record: dict[str, Any]) -> Update:
-    """The library's object. What it raises for a malformed update was found by trying: it promises nothing."""
-    try:
-        return Update.de_json(record, None)
-    except (TypeError, AttributeError, KeyError, OverflowError, ValueError, OSError, RecursionError) as error:
-        raise Poison(f"not an update of the Bot API: python-telegram-bot raised {type(error).__name__}") from error
-
-
-def _new(field: str) -> Callable[[Update, Record, Us], Iterator[Event]]:
+def _new(field: str) -> Handler:
     return lambda update, _record, us: said(known(getattr(update, field), Message), us)
 
 
-def _edit(field: str) -> Callable[[Update, Record, Us], Iterator[Event]]:
-    return lambda update, record, us: iter((edited(known(getattr(update, field), Message), us, record),))
+def _edit(field: str) -> Handler:
+    def handler(update: Update, record: Record, us: Us) -> Iterator[Event]:
+        yield edited(known(getattr(update, field), Message), us, record, whole(update.update_id))
+
+    return handler
+
+
+def _by(party: Party) -> dict[str, Any]:
+    """The fields that say who did it, and on which side."""
+    return {"sender": party, "direction": "outbound" if party.is_us else "inbound", "echo": party.is_us}
 
 
 def _pressed(update: Update, _record: Record, us: Us) -> Iterator[Event]:
@@ -122,7 +83,7 @@ def _pressed(update: Update, _record: Record, us: Us) -> Iterator[Event]:
     message, payload = query.message, words(query.data) or words(query.game_short_name)
     connection = message.business_connection_id if isinstance(message, Message) else None
     target = words(query.inline_message_id)
-    event = Event(words(query.id), Postback(payload=payload, target=target), sender=person(query.from_user, us))
+    event = Event(words(query.id), Postback(payload=payload, target=target), **_by(person(query.from_user, us)))
     if message is None:
         yield event
         return
@@ -163,14 +124,14 @@ def _reacted(update: Update, _record: Record, us: Us) -> Iterator[Event]:
             revision=str(whole(update.update_id)),
             external_thread_id=thread_ref(change.chat),
             place=place(change.chat, whole(change.message_id)),
-            sender=actor,
             received_at=ordered(change.date, whole(update.update_id)),
+            **_by(actor),
         )
 
 
 def _actor(change: MessageReactionUpdated, us: Us) -> Party:
     if change.actor_chat is not None:
-        return speaking_chat(change.actor_chat)
+        return speaking_chat(change.actor_chat, us)
     return person(known(change.user, User), us)
 
 
@@ -184,7 +145,7 @@ def _symbol(reaction: ReactionType) -> str:
             return words(reaction.type)
 
 
-def _membership(field: str) -> Callable[[Update, Record, Us], Iterator[Event]]:
+def _membership(field: str) -> Handler:
     return lambda update, _record, us: _moved(update, known(getattr(update, field), ChatMemberUpdated), us)
 
 
@@ -205,8 +166,8 @@ def _moved(update: Update, change: ChatMemberUpdated, us: Us) -> Iterator[Event]
         fact=fact,
         external_thread_id=thread_ref(chat),
         place=place(chat),
-        sender=person(change.from_user, us),
         received_at=moment(change.date),
+        **_by(person(change.from_user, us)),
     )
 
 
@@ -252,7 +213,7 @@ def _deleted(update: Update, _record: Record, _us: Us) -> Iterator[Event]:
 MESSAGES = frozenset(
     {"message", "channel_post", "business_message", "edited_message", "edited_channel_post", "edited_business_message"}
 )
-HANDLERS: dict[str, Callable[[Update, Record, Us], Iterable[Event]]] = {
+HANDLERS: dict[str, Handler] = {
     "message": _new("message"),
     "channel_post": _new("channel_post"),
     "business_message": _new("business_message"),

@@ -15,10 +15,15 @@ PLACE_KINDS: dict[str, PlaceKind] = {"private": "direct", "group": "group", "sup
 
 
 class Us(NamedTuple):
-    """Our bot: its numeric id, and its name without @."""
+    """Our side: the bot's numeric id, its name without @, and the ids of people and chats that answer for us."""
 
     id: str
     username: str
+    agents: frozenset[str] = frozenset()
+
+    def owns(self, number: str) -> bool:
+        """Whether a user or a chat is our side."""
+        return number == self.id or number in self.agents
 
 
 def _chat_id(chat: Chat) -> str:
@@ -29,13 +34,13 @@ def _chat_id(chat: Chat) -> str:
 def person(user: User, us: Us, *further: Claim) -> Party:
     """A user, or a bot. `further` claims are evidence for a pair with the user's id."""
     number, username = str(whole(known(user, User).id)), words(user.username)
-    kind: PartyKind = "bot" if user.is_bot else "person"
+    kind: PartyKind = "bot" if user.is_bot else "agent" if us.owns(number) else "person"
     return Party(
         claims=(Claim("telegram_user", number), *further),
         name=full_name(user.first_name, user.last_name),
         username=username,
         kind=kind,
-        is_us=number == us.id,
+        is_us=us.owns(number),
         locale=words(user.language_code),
         profile_url=f"https://t.me/{username}" if username else "",
     )
@@ -46,13 +51,15 @@ def full_name(first: object, last: object) -> str:
     return " ".join(filter(None, (words(first), words(last))))
 
 
-def speaking_chat(chat: Chat) -> Party:
+def speaking_chat(chat: Chat, us: Us) -> Party:
     """A chat that speaks in its own name: a channel, or a group whose administrator hides. Nobody knows the person."""
+    number = _chat_id(chat)
     return Party(
-        claims=(Claim("telegram_chat", _chat_id(chat)),),
+        claims=(Claim("telegram_chat", number),),
         name=words(chat.title),
         username=words(chat.username),
-        kind="anonymous",
+        kind="agent" if us.owns(number) else "anonymous",
+        is_us=us.owns(number),
     )
 
 
@@ -102,23 +109,23 @@ def thread_of(message: Message) -> str:
 
 
 def ours(message: Message, us: Us) -> bool:
-    """Whether our side wrote it: our bot, or the owner of a connected business account.
+    """Whether our side wrote it: our bot, one of our people or chats, or the owner of a connected business account.
 
     In a business account's private chat the customer is the one whose id is the chat's; everybody else is the owner, or a bot
     that writes for the owner (`sender_business_bot`).
     """
     user = message.from_user
-    if user is None:
-        return False
-    if message.business_connection_id:
+    if user is not None and message.business_connection_id:
         return message.sender_business_bot is not None or str(user.id) != _chat_id(message.chat)
-    return str(user.id) == us.id
+    if message.sender_chat is not None:
+        return us.owns(_chat_id(message.sender_chat))
+    return user is not None and us.owns(str(user.id))
 
 
 def sender(message: Message, us: Us) -> Party:
     """Who wrote it. Where a chat speaks (`sender_chat`), `from` is only a placeholder for old programs."""
     if message.sender_chat is not None:
-        return speaking_chat(message.sender_chat)
+        return speaking_chat(message.sender_chat, us)
     if message.from_user is None:
         return Party(kind="anonymous")
     if not ours(message, us):
@@ -135,8 +142,13 @@ def our_side(message: Message, us: Us) -> Party:
 
 
 def own_number(message: Message) -> tuple[Claim, ...]:
-    """The sender's own phone number: only a card that names the sender's own user id proves it."""
+    """The sender's own phone number: only a card that names the sender's own user id proves it, and none that is passed on.
+
+    What is passed on may be old: the number may be somebody else's by now.
+    """
     contact, user = message.contact, message.from_user
-    if contact is None or user is None or contact.user_id is None or whole(contact.user_id) != whole(user.id):
+    if contact is None or user is None or message.forward_origin is not None:
+        return ()
+    if contact.user_id is None or whole(contact.user_id) != whole(user.id):
         return ()
     return (Claim("phone", words(contact.phone_number), evidence="own_contact"),)

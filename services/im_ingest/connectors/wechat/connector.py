@@ -1,15 +1,18 @@
 """WeChat: messages that people write to an Official Account. It knows entrances and calls, no content."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, Self
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from im_ingest import weixin
+from im_ingest.connectors.wechat.messages import fallback
+from im_ingest.connectors.wechat.probe import steps
 from im_ingest.connectors.wechat.records import events, profile
 from im_ingest.connectors.wechat.scene import USER
-from im_ingest.weixin_api import Grant, WeixinApi, WeixinError
+from im_ingest.weixin_api import Grant, NoFile, NotAllowed, Platform, WeixinApi, WeixinError
 from onethread.connector import (
     Answer,
     Checks,
@@ -25,14 +28,25 @@ from onethread.connector import (
     Wake,
     Webhook,
 )
-from onethread.errors import OnethreadError
+from onethread.errors import Misconfigured, Retryable
 from onethread.event import Event
 
 ECHO = 128
 """Characters that an echostr may have; it comes back as it is."""
-NO_SUCH_USER = frozenset({40003, 46004})
+NO_SUCH_USER = frozenset({40003, 46004, 50002})
+"""An openid of another account, one that is gone, or one that WeChat shut out."""
+SELDOM = 6 * 3600.0
+"""Seconds until what the account may not call is called again."""
 TOLD = ("subscribe", "openid", "unionid", "language", "subscribe_time", "remark", "subscribe_scene")
 """What is kept of a profile. WeChat tells names and pictures no longer (since December 2021)."""
+
+PLATFORM = Platform(
+    "WeChat",
+    refills=3600.0,  # calls are counted by the day
+    settings="Copy AppID and AppSecret again, from Basic configuration (基本配置), into `app_id` and `app_secret`.",
+    addresses="Add the address that is named there under Basic configuration, IP allow-list (IP白名单).",
+    rights="See under API permissions (接口权限) what the account may call; most of it needs a verified account (微信认证).",
+)
 
 
 class Settings(BaseModel):
@@ -107,38 +121,43 @@ class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks):
         return events(raw, self.settings.account)
 
     async def download(self, host: Host, locator: str) -> Media:
-        return await self._api(host).media(locator, "application/json", "text/plain")
+        """An account that may not call the API still gets pictures, from where WeChat shows them."""
+        name, picture = fallback(locator)
+        with _seldom():
+            try:
+                return await self._api(host).media(name)
+            except (Misconfigured, NoFile, WeixinError):
+                if not picture:
+                    raise
+                return Media(picture)
 
     async def lookup(self, host: Host, locator: str) -> Sequence[Raw]:
         """Union id and language of a person who follows the account."""
         openid = locator.removeprefix(USER)
-        try:
-            found = await self._api(host).get("user/info", dict[str, Any], openid=openid)
-        except WeixinError as error:
-            if error.code in NO_SUCH_USER:
+        with _seldom():
+            try:
+                found = await self._api(host).get("user/info", dict[str, Any], openid=openid)
+            except WeixinError as error:
+                if error.code not in NO_SUCH_USER:
+                    raise
                 return ()
-            raise
-        told = {name: found[name] for name in TOLD if name in found}
+        told = {name: found[name] for name in TOLD if found.get(name) is not None}
         return (Raw(msgspec.json.encode({**told, "openid": openid}), form="user", account=self.settings.account),)
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
-        api = self._api(host)
-        try:
-            await api.get("get_api_domain_ip", dict[str, Any])
-        except OnethreadError as error:
-            yield Step("token", ok=False, todo=str(error))
-            return
-        yield Step("token", ok=True)
-        try:
-            await api.get("user/get", dict[str, Any])
-        except OnethreadError as error:
-            yield Step("people", ok=False, todo=f"{error} Without it nobody is recognised at other accounts of yours.")
-        else:
-            yield Step("people", ok=True)
-        todo = "Plain deliveries can be forged by whoever saw one; choose safe mode at WeChat, and set `mode` to safe."
-        yield Step("encryption", ok=self.settings.mode == "safe", todo="" if self.settings.mode == "safe" else todo)
+        async for step in steps(self._api(host), safe=self.settings.mode == "safe"):
+            yield step
 
     def _api(self, host: Host) -> WeixinApi:
         given = {"appid": self.settings.app_id, "secret": self.settings.app_secret.get_secret_value()}
         content = {"json": {"grant_type": "client_credential", **given}}
-        return WeixinApi(host, self.settings.api_url, "WeChat", Grant("POST", "stable_token", content))
+        return WeixinApi(host, self.settings.api_url, PLATFORM, Grant("POST", "stable_token", content))
+
+
+@contextmanager
+def _seldom() -> Iterator[None]:
+    """An account that is not verified may never call, and has a job for every person and file: each is tried again some hours later."""
+    try:
+        yield
+    except NotAllowed as error:
+        raise Retryable(str(error), after=SELDOM) from error

@@ -1,11 +1,15 @@
 """What people do at an Official Account besides talking, and what WeChat tells of our own messages. It knows no message."""
 
 from collections.abc import Callable, Iterator
+from typing import Literal
+
+import msgspec
 
 from im_ingest.connectors.wechat.messages import point
 from im_ingest.connectors.wechat.scene import Scene
 from onethread.errors import Poison
 from onethread.event import (
+    ChannelState,
     ContactSubscribed,
     ContactUnsubscribed,
     Event,
@@ -22,6 +26,25 @@ SCENE = "qrscene_"
 """Before the parameter of a QR code, where somebody followed the account by it."""
 DELIVERED, SENT = frozenset({"success"}), frozenset({"send success", "sendsuccess"})
 BLOCKED = "failed:user block"
+COUNTS = {
+    "total_count": "followers",
+    "filter_count": "meant",
+    "sent_count": "sent",
+    "error_count": "not_sent",
+}
+"""Of a message to many: how many people."""
+NOTIFICATION = "SubscribeMsgSentEvent.List."
+CHANGED = {
+    "USER_AUTHORIZATION_REVOKE": "The customer took back what pages of this account may know.",
+    "USER_INFO_MODIFIED": "WeChat cleared the customer's name or picture, and asks to do so here.",
+    "USER_AUTHORIZATION_CANCELLATION": "The customer closed the WeChat account: WeChat asks to delete what is known of them.",
+}
+"""WeChat Developers, "Authorised user information change"."""
+STATES = (
+    "QUALIFICATION_VERIFY_SUCCESS", "QUALIFICATION_VERIFY_FAIL", "NAMING_VERIFY_SUCCESS", "NAMING_VERIFY_FAIL",
+    "ANNUAL_RENEW", "VERIFY_EXPIRED",
+)  # fmt: skip
+"""WeChat Developers, "Verification event push". An account whose verification ended may call few APIs."""
 VALUES = {
     "ScanCodeInfo.ScanType": "scan_type",
     "ScanCodeInfo.ScanResult": "scan_result",
@@ -63,7 +86,7 @@ def _tokens(scene: str) -> tuple[str, ...]:
 def _whereabouts(here: Scene) -> Event:
     """Sent by WeChat itself when the chat is opened, if the person allowed it: nobody said it."""
     place = point(here.record.latitude, here.record.longitude)
-    data = {"lat": place.lat, "lon": place.lon}
+    data = {"lat": place.lat, "lon": place.lon} if place else {}
     return here.event(here.event_id(), System(text="WeChat reported where the customer is."), channel_data=data)
 
 
@@ -95,25 +118,58 @@ def _passed_on(here: Scene) -> Event:
 
 def _told(here: Scene) -> Event:
     """Whether a template message reached its reader."""
-    record = here.record
-    fact = _receipt(here, "delivered" if record.status in DELIVERED else "failed")
+    status = here.record.status
+    fact = _receipt(here.sent_id(), status, "delivered" if status in DELIVERED else "failed")
+    return here.event(fact.target, fact, revision=fact.status, look_up=False)
+
+
+def _notified(here: Scene) -> Event:
+    """The same of a subscription notification."""
+    rest = here.record.rest
+    target, status = rest.get(f"{NOTIFICATION}MsgID", ""), rest.get(f"{NOTIFICATION}ErrorStatus", "")
+    reached = rest.get(f"{NOTIFICATION}ErrorCode") == "0"
+    fact = _receipt(target, status, "delivered" if reached else "failed")
     return here.event(fact.target, fact, revision=fact.status, look_up=False)
 
 
 def _sent_to_many(here: Scene) -> Event:
-    """Of a message to many: it has no reader of its own. The sender that is named is WeChat's own machine."""
-    fact = _receipt(here, "sent" if here.record.status in SENT else "failed")
-    return Event(fact.target, fact, revision=fact.status, received_at=here.at)
-
-
-def _receipt(here: Scene, status: str) -> Receipt:
+    """Of a message to many: it has no reader of its own."""
     record = here.record
-    if not record.sent_id:
+    fact = _receipt(here.sent_id(), record.status, "sent" if record.status in SENT else "failed")
+    told = {name: getattr(record, field) for field, name in COUNTS.items()}
+    return here.of_the_platform(fact.target, fact, revision=fact.status, channel_data={**told})
+
+
+def _receipt(target: str, told: str, status: Literal["sent", "delivered", "failed"]) -> Receipt:
+    if not target:
         raise Poison("a result that names no message")
     if status != "failed":
-        return Receipt(status="sent" if status == "sent" else "delivered", target=record.sent_id)
-    error = Failure(code=record.status, text=record.status, permanent=record.status == BLOCKED)
-    return Receipt(status="failed", target=record.sent_id, error=error)
+        return Receipt(status=status, target=target)
+    error = Failure(code=told, text=told, permanent=told.replace(": ", ":") == BLOCKED)
+    return Receipt(status="failed", target=target, error=error)
+
+
+def _changed(here: Scene) -> Event:
+    """The sender that is named is WeChat's own machine; whom it is about has a field of its own."""
+    record = here.record
+    if not record.open_id:
+        raise Poison("a change that names nobody")
+    theirs = here._replace(record=msgspec.structs.replace(record, from_user_name=record.open_id))
+    words = CHANGED[record.event.upper()]
+    data = {"what": record.revoke_info}
+    return theirs.event(theirs.event_id(), System(text=words), look_up=False, channel_data=data)
+
+
+def _state(here: Scene) -> Event:
+    fact = ChannelState(state=here.record.event, reason=here.record.fail_reason)
+    return here.of_the_platform(here.event_id(), fact)
+
+
+def _published(here: Scene) -> Event:
+    """An article of ours came out, or not. It concerns no customer, so it is counted and not shown."""
+    data = {name.removeprefix("PublishEventInfo."): text for name, text in here.record.rest.items()}
+    name = data.get("publish_id") or here.event_id()
+    return here.of_the_platform(name, Unknown(label=f"event {here.record.event}"), channel_data={**data})
 
 
 def _unknown(here: Scene) -> Event:
@@ -136,5 +192,9 @@ HANDLERS: dict[str, Callable[[Scene], Event]] = {
     "KF_CLOSE_SESSION": _closed,
     "KF_SWITCH_SESSION": _passed_on,
     "TEMPLATESENDJOBFINISH": _told,
+    "SUBSCRIBE_MSG_SENT_EVENT": _notified,
     "MASSSENDJOBFINISH": _sent_to_many,
+    **dict.fromkeys(CHANGED, _changed),
+    **dict.fromkeys(STATES, _state),
+    "PUBLISHJOBFINISH": _published,
 }

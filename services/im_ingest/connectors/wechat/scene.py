@@ -32,6 +32,14 @@ class Scene(NamedTuple):
             **fields,
         )
 
+    def of_the_platform(self, external_id: str, fact: AnyFact, **fields: Any) -> Event:
+        """An event of WeChat's own machines. They are named as senders, and are nobody's openid."""
+        return Event(external_id, fact, received_at=self.at, **fields)
+
+    def sent_id(self) -> str:
+        """The id of a message that we sent; its field is spelt in two ways."""
+        return self.record.sent_id or self.record.msg_id
+
     def message_id(self) -> str:
         """Every message has an id; should one have none, the same words of one second are one message."""
         one = self.record

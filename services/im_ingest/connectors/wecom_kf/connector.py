@@ -12,7 +12,7 @@ from im_ingest.connectors.wecom_kf.probe import steps
 from im_ingest.connectors.wecom_kf.pull import page
 from im_ingest.connectors.wecom_kf.records import events, notice, profile
 from im_ingest.connectors.wecom_kf.scene import CUSTOMER
-from im_ingest.weixin_api import Grant, WeixinApi
+from im_ingest.weixin_api import Grant, Platform, WeixinApi
 from onethread.connector import (
     Answer,
     Checks,
@@ -37,6 +37,14 @@ from onethread.event import Event
 NOTICE = "kf_msg_or_event"
 SECRETS = frozenset({"Token", "SuiteTicket", "AuthCode", "WelcomeCode"})
 """Fields of other notices that open doors, and are not kept."""
+PLATFORM = Platform(
+    "WeCom",
+    refills=60.0,  # calls are counted by the minute, or more
+    settings="Copy the Corp ID, under My company (我的企业), into `account`, and the Secret of the app into `secret`.",
+    addresses="On the app's page, add the address that is named there to the trusted IPs (企业可信IP).",
+    rights="Under Customer service (微信客服), API, choose the app in 可调用接口的应用, and its accounts in 通过API管理微信客服账号;"
+    " `secret` must be of the same console that keeps the accounts.",
+)
 TOLD = ("external_userid", "nickname", "avatar", "gender", "unionid")
 
 
@@ -65,7 +73,7 @@ class Settings(BaseModel):
 
 
 class _Customers(msgspec.Struct):
-    customer_list: list[dict[str, Any]] = []
+    customer_list: list[dict[str, Any]] | None = None
 
 
 class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks, DeepLinks):
@@ -107,7 +115,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
     # --- the pull ---
 
     def resources(self) -> Sequence[str]:
-        return self.settings.open_kfids
+        return list(dict.fromkeys(self.settings.open_kfids))
 
     async def fetch(self, host: Host, resource: str, cursor: str | None) -> Page:
         """Up to a thousand messages. Without a cursor WeCom begins three days ago; an empty page may have more behind it."""
@@ -125,13 +133,13 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
     # --- calls ---
 
     async def download(self, host: Host, locator: str) -> Media:
-        return await self._api(host).media(locator, "application/json")
+        return await self._api(host).media(locator)
 
     async def lookup(self, host: Host, locator: str) -> Sequence[Raw]:
         """Name, picture and union id of a customer; none of somebody whom WeCom does not know."""
         asked = [locator.removeprefix(CUSTOMER)]
         found = await self._api(host).post("kf/customer/batchget", _Customers, external_userid_list=asked)
-        told = [{name: one[name] for name in TOLD if name in one} for one in found.customer_list]
+        told = [{name: one[name] for name in TOLD if name in one} for one in found.customer_list or []]
         return [Raw(msgspec.json.encode(one), form="customer") for one in told]
 
     def deep_link(self, token: str) -> str:
@@ -146,4 +154,4 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
 
     def _api(self, host: Host) -> WeixinApi:
         query = {"corpid": self.settings.account, "corpsecret": self.settings.secret.get_secret_value()}
-        return WeixinApi(host, self.settings.api_url, "WeCom", Grant("GET", "gettoken", {"params": query}))
+        return WeixinApi(host, self.settings.api_url, PLATFORM, Grant("GET", "gettoken", {"params": query}))

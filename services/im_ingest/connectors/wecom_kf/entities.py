@@ -3,7 +3,13 @@
 Source: WeCom Developers, "Receiving messages and events" (document 94670). An item holds one field named as its `msgtype`.
 """
 
+from typing import Any
+
 import msgspec
+
+FRAME = frozenset({"msgid", "send_time", "origin", "open_kfid", "external_userid", "servicer_userid", "msgtype"})
+NAMED = frozenset({"event_type", "open_kfid", "external_userid"})
+"""Fields of an item, and of an event, that say who, where and what kind: they are read even if nothing else can be."""
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -21,10 +27,10 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A point."""
+    """A point, if the figures are some."""
 
-    latitude: float
-    longitude: float
+    latitude: Any = None
+    longitude: Any = None
     name: str = ""
     address: str = ""
 
@@ -49,6 +55,7 @@ class MiniProgram(msgspec.Struct, frozen=True):
     title: str = ""
     appid: str = ""
     pagepath: str = ""
+    thumb_media_id: str = ""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -80,6 +87,7 @@ class Product(msgspec.Struct, frozen=True):
 
     product_id: str = ""
     title: str = ""
+    head_image: str = ""
     sales_price: str | int = ""
     shop_nickname: str = ""
 
@@ -91,6 +99,7 @@ class Order(msgspec.Struct, frozen=True):
     product_titles: str = ""
     price_wording: str = ""
     state: str = ""
+    image_url: str = ""
     shop_nickname: str = ""
 
 
@@ -137,6 +146,7 @@ class Happening(msgspec.Struct, frozen=True):
     recall_msgid: str = ""
     servicer_userid: str = ""
     status: int = 0
+    stop_type: int = 0
     change_type: int = 0
     old_servicer_userid: str = ""
     new_servicer_userid: str = ""
@@ -164,7 +174,7 @@ class Parts(msgspec.Struct, frozen=True):
 
 
 class Item(Parts, frozen=True, kw_only=True):
-    """One item. `origin` 3: from the customer; 4: an event; 5: from a colleague in WeCom. `send_time`: unix seconds."""
+    """One item. `origin` 3: from the customer; 4: from the system; 5: from a colleague in WeCom. `send_time`: unix seconds."""
 
     msgid: str
     send_time: int
@@ -181,4 +191,39 @@ class Customer(msgspec.Struct, frozen=True):
     external_userid: str
     nickname: str = ""
     avatar: str = ""
+    gender: int = 0
     unionid: str = ""
+
+
+def read(data: bytes) -> tuple[Item, str]:
+    """An item, and why it is without its content, "" if it is not. A field with nothing in it is no field.
+
+    msgspec's errors mean that it is no item.
+    """
+    given = _filled(msgspec.json.decode(data, type=dict[str, Any]))
+    try:
+        return msgspec.convert(given, Item, strict=False), ""
+    except msgspec.ValidationError:
+        frame = {name: value for name, value in given.items() if name in FRAME}
+        event = given.get("event")
+        if isinstance(event, dict):
+            frame["event"] = {name: value for name, value in event.items() if name in NAMED}
+        return msgspec.convert(frame, Item, strict=False), "its content has another form than WeCom documents"
+
+
+def read_part(document: str) -> Parts:
+    """A message of a chat record. msgspec's errors mean that it is none."""
+    return msgspec.convert(_filled(msgspec.json.decode(document, type=dict[str, Any])), Parts, strict=False)
+
+
+def read_customer(data: bytes) -> Customer:
+    """What a look-up told. msgspec's errors mean that it is of nobody."""
+    return msgspec.convert(_filled(msgspec.json.decode(data, type=dict[str, Any])), Customer, strict=False)
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(one) for name, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [_filled(one) for one in value if one is not None]
+    return value

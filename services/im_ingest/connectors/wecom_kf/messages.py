@@ -6,9 +6,8 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.wecom_kf.entities import Entry, Item, Parts
+from im_ingest.connectors.wecom_kf.entities import Entry, Item, Parts, Place, read_part
 from onethread.connector import utc
-from onethread.errors import Poison
 from onethread.event import (
     Attachment,
     AttachmentKind,
@@ -28,20 +27,24 @@ RECORDED = 100
 """Messages of a chat record that are shown."""
 
 
-def content(item: Item) -> Message:
-    """The whole message. Where there is nothing to show, it is a placeholder with WeCom's word for the kind."""
+def content(item: Item, degraded: str = "") -> Message:
+    """The whole message. Where there is nothing to show, it is a placeholder with WeCom's word for the kind.
+
+    `degraded`: why the item is without its content.
+    """
     fact = Message(
         body=Body(text="\n".join(line for line in _words(item) if line)),
         attachments=tuple(_files(item, utc(item.send_time) + KEPT)),
-        location=_point(item),
+        location=_point(item.location),
         contacts=(ContactCard(name=item.business_card.userid),) if item.business_card else (),
         links=(WebLink(url=item.link.url, title=item.link.title),) if item.link else (),
         quote=_product(item),
         forwarded=Forwarded() if item.merged_msg else None,
+        degraded=degraded,
     )
-    if item.msgtype == "text" or fact != Message(forwarded=fact.forwarded):
-        return fact
-    return msgspec.structs.replace(fact, unsupported=item.msgtype)
+    bare = Message(forwarded=fact.forwarded, degraded=degraded)
+    whole = {"text": item.text is not None, "location": fact.location is not None}.get(item.msgtype, fact != bare)
+    return fact if whole else msgspec.structs.replace(fact, unsupported=item.msgtype)
 
 
 def rest(parts: Parts) -> dict[str, Any]:
@@ -114,30 +117,43 @@ def _record(parts: Parts) -> Iterable[str]:
         return
     yield parts.merged_msg.title
     for inner, name in _recorded(parts):
-        said = inner.merged_msg.title if inner.merged_msg else " ".join(filter(None, _words(inner)))
-        yield f"{name}: {said or _placeholder(inner)}"
+        said = _line(inner) or f"[{inner.msgtype or 'unreadable'}]"
+        yield f"{name}: {said}"
 
 
-def _placeholder(inner: Parts) -> str:
-    return f"[{inner.msgtype or 'unreadable'}]"
+def _line(inner: Parts) -> str:
+    if inner.merged_msg:
+        return inner.merged_msg.title
+    if inner.location:
+        return " ".join(filter(None, (inner.location.name, inner.location.address)))
+    return " ".join(filter(None, _words(inner)))
 
 
 def _recorded(parts: Parts) -> Iterable[tuple[Parts, str]]:
     """The messages of a chat record, with the names they are by. One that cannot be read leaves its name."""
     for one in (parts.merged_msg.item if parts.merged_msg else [])[:RECORDED]:
         try:
-            yield msgspec.json.decode(one.msg_content, type=Parts), one.sender_name
+            yield read_part(one.msg_content), one.sender_name
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             yield Parts(), one.sender_name
 
 
-def _point(parts: Parts) -> Location | None:
-    place = parts.location
+def _point(place: Place | None) -> Location | None:
+    """None for no place on the Earth."""
     if place is None:
         return None
-    if not (-90 <= place.latitude <= 90 and -180 <= place.longitude <= 180):
-        raise Poison("a location outside the Earth")
-    return Location(lat=place.latitude, lon=place.longitude, name=place.name, address=place.address)
+    try:
+        lat, lon = float(place.latitude), float(place.longitude)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    there = -90 <= lat <= 90 and -180 <= lon <= 180
+    return Location(lat=lat, lon=lon, name=place.name, address=place.address) if there else None
+
+
+def _place(parts: Parts) -> Iterable[str]:
+    """The words of a place that cannot be shown as one."""
+    place = parts.location
+    return (place.name, place.address) if place and not _point(place) else ()
 
 
 def _product(parts: Parts) -> Quote | None:
@@ -148,6 +164,7 @@ def _product(parts: Parts) -> Quote | None:
 
 WORDS: dict[str, Callable[[Parts], Iterable[str]]] = {
     "text": _text,
+    "location": _place,
     "link": _link,
     "miniprogram": _mini_program,
     "msgmenu": _menu,

@@ -1,6 +1,7 @@
 """Events of `sync_msg`: what happens to a chat and to its messages. It knows no message."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from im_ingest.connectors.wecom_kf.entities import Happening
 from im_ingest.connectors.wecom_kf.scene import Scene
@@ -34,12 +35,13 @@ NOT_FOR_GOOD = frozenset({0, 4, 5, 6})
 """A message can be sent again once the customer has written."""
 
 
-def happened(here: Scene) -> Iterator[Event]:
-    """An event of the platform."""
+def happened(here: Scene, degraded: str = "") -> Iterator[Event]:
+    """An event of the platform. `degraded`: why it is without its content; then only its kind is told."""
     event = here.item.event
     if event is None:
         raise Poison("an event without content")
-    yield HANDLERS.get(event.event_type, _unknown)(here, event)
+    handler = _unknown if degraded else HANDLERS.get(event.event_type, _unknown)
+    yield handler(here, event)
 
 
 def _entered(here: Scene, event: Happening) -> Event:
@@ -95,7 +97,8 @@ def _refused(here: Scene, event: Happening) -> Event:
 
 def _on_duty(here: Scene, event: Happening) -> Event:
     """An agent begins (1) or stops (2) to take chats. It concerns no customer, so it is counted and not shown."""
-    data = {"servicer_userid": event.servicer_userid, "status": event.status}
+    data: dict[str, Any] = {"open_kfid": here.account, "servicer_userid": event.servicer_userid, "status": event.status}
+    data |= {"stop_type": event.stop_type} if event.stop_type else {}
     return here.event(here.item.msgid, Unknown(label=event.event_type), channel_data=data, look_up=False)
 
 

@@ -1,12 +1,13 @@
 """What `onethread check` asks WeCom, and what is to be changed where. It knows the API's answers, and no message."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 
 from im_ingest.weixin_api import WeixinApi
 from onethread.connector import Step
-from onethread.errors import OnethreadError
+from onethread.errors import OnethreadError, Retryable
 
 LISTED = 100
 """Accounts that a list gives at most."""
@@ -21,7 +22,7 @@ class _Account(msgspec.Struct):
 
 
 class _Accounts(msgspec.Struct):
-    account_list: list[_Account] = []
+    account_list: list[_Account] | None = None
 
 
 class _Link(msgspec.Struct):
@@ -31,12 +32,14 @@ class _Link(msgspec.Struct):
 async def steps(api: WeixinApi, ours: Sequence[str], *, linked: bool) -> AsyncIterator[Step]:
     """`ours`: the accounts of the settings; `linked`: whether they name a link."""
     try:
+        await api.log_in()
         there = {one.open_kfid: one async for one in _accounts(api)}
     except OnethreadError as error:
         yield Step("token", ok=False, todo=str(error))
         return
     yield Step("token", ok=True)
     yield _seen(there, ours)
+    yield await _messages(api, ours[0])
     if not linked:
         yield await _link(api, ours[0])
 
@@ -45,11 +48,22 @@ def _seen(there: dict[str, _Account], ours: Sequence[str]) -> Step:
     """Messages are told only of accounts that the app manages."""
     unseen = [name for name in ours if name not in there or not there[name].manage_privilege]
     if unseen:
-        todo = f"let the app manage {', '.join(unseen)}: under Customer service, API, accounts that it manages"
+        todo = f"Give the app {', '.join(unseen)}: under Customer service (微信客服), API, 通过API管理微信客服账号."
         return Step("accounts", ok=False, todo=todo)
     others = ", ".join(f"{one.open_kfid} ({one.name})" for one in there.values() if one.open_kfid not in ours)
     todo = f"These are there, too: {others}. Add them to `open_kfids`, if they should be polled." if others else ""
     return Step("accounts", ok=True, todo=todo)
+
+
+async def _messages(api: WeixinApi, account: str) -> Step:
+    """Whether the app may pull: another right than to list accounts. WeCom allows few pulls that no notice asked for."""
+    try:
+        await api.post("kf/sync_msg", dict[str, Any], open_kfid=account, limit=1)
+    except Retryable as error:
+        return Step("messages", ok=True, todo=f"Not tried, since WeCom is asked too often at the moment: {error}")
+    except OnethreadError as error:
+        return Step("messages", ok=False, todo=f"{error} Is {account} one of this corporation's accounts?")
+    return Step("messages", ok=True)
 
 
 async def _link(api: WeixinApi, account: str) -> Step:
@@ -64,7 +78,7 @@ async def _link(api: WeixinApi, account: str) -> Step:
 async def _accounts(api: WeixinApi) -> AsyncIterator[_Account]:
     offset = 0
     while True:
-        page = (await api.post("kf/account/list", _Accounts, offset=offset, limit=LISTED)).account_list
+        page = (await api.post("kf/account/list", _Accounts, offset=offset, limit=LISTED)).account_list or []
         for account in page:
             yield account
         if len(page) < LISTED:

@@ -5,7 +5,9 @@ Source: WeCom Developers, "Receiving messages and events" (document 94670).
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -23,8 +25,8 @@ CODES = ("welcome_code", "msg_code")
 
 class _Synced(msgspec.Struct):
     next_cursor: str = ""
-    has_more: int = 0
-    msg_list: list[msgspec.Raw] = []
+    has_more: int | bool = 0
+    msg_list: list[msgspec.Raw] | None = None
 
 
 class _Timed(msgspec.Struct):
@@ -34,18 +36,27 @@ class _Timed(msgspec.Struct):
 async def page(api: WeixinApi, account: str, cursor: str | None, token: str, now: datetime) -> Page:
     """What follows the cursor; without one, the last three days. An empty page may have more behind it.
 
-    `token`: the notice's, "" without one: then WeCom allows few calls. It lasts ten minutes; a stale one is done without.
+    `token`: the notice's, "" without one: then WeCom allows few calls. It lasts ten minutes; a stale one is done without. A cursor that is
+    refused, too, is done without: what is read again changes nothing, and else the account would be silent for good.
     """
     asked = {"cursor": cursor or "", "limit": LIMIT, "voice_format": AMR, "open_kfid": account}
-    try:
-        found = await api.post("kf/sync_msg", _Synced, **asked, **({"token": token} if token else {}))
-    except WeixinError:
-        if not token:
-            raise
-        found = await api.post("kf/sync_msg", _Synced, **asked)
+    tries = [{**asked, "token": token}] if token else []
+    tries += [asked, {**asked, "cursor": ""}] if cursor else [asked]
+    found = await _first(api, tries)
     moved = found.next_cursor not in {"", cursor}  # else it would be asked for in an endless loop
-    records = list(_in_order(found.msg_list, now))
+    records = list(_in_order(found.msg_list or [], now))
     return Page(records, cursor=found.next_cursor or cursor, more=bool(found.has_more) and moved)
+
+
+async def _first(api: WeixinApi, tries: Sequence[dict[str, Any]]) -> _Synced:
+    """What the first try brings that is not refused. Raises the first refusal if each is."""
+    try:
+        return await api.post("kf/sync_msg", _Synced, **tries[0])
+    except WeixinError as error:
+        if len(tries) > 1:
+            with suppress(WeixinError):
+                return await _first(api, tries[1:])
+        raise error from None
 
 
 def _in_order(items: Sequence[msgspec.Raw], now: datetime) -> Iterator[Raw]:

@@ -10,8 +10,8 @@ from onethread.event import AnyFact, Claim, Event, Party
 
 CUSTOMER = "customer:"
 """Before the external user id, the locator of a look-up."""
-STAFF = 5
-"""Origin of what colleagues write in WeCom."""
+FROM_CUSTOMER, FROM_SYSTEM, FROM_STAFF = 3, 4, 5
+"""Origins of an item."""
 
 
 class Scene(NamedTuple):
@@ -30,6 +30,12 @@ class Scene(NamedTuple):
     def customer(self) -> str:
         """The external user id."""
         return self.item.external_userid or (self.item.event.external_userid if self.item.event else "")
+
+    @property
+    def by_us(self) -> bool:
+        """Whether one of us, or WeCom in our name, wrote it. Of an origin that is not known, the colleague who is named tells."""
+        origin = self.item.origin
+        return origin in {FROM_SYSTEM, FROM_STAFF} or bool(origin != FROM_CUSTOMER and self.item.servicer_userid)
 
     def event(
         self,

@@ -4,37 +4,24 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from im_ingest import meta, meta_app
+from im_ingest import meta
 from im_ingest.connectors.whatsapp.changes import normalised
 from im_ingest.connectors.whatsapp.split import records
-from im_ingest.graph_api import DEFAULT_URL, GraphApi
-from onethread.connector import (
-    Answer,
-    Checks,
-    Connector,
-    Downloads,
-    Host,
-    Media,
-    Raw,
-    Request,
-    Step,
-    Subscribes,
-    Wake,
-    Webhook,
-    fingerprint,
-)
+from im_ingest.graph_api import GraphApi
+from im_ingest.meta_app import explained, is_hook
+from im_ingest.meta_connector import MetaConnector, MetaSettings
+from onethread.connector import Downloads, Host, Media, Raw, Request, Step, Wake
 from onethread.errors import Misconfigured, OnethreadError, Poison
 from onethread.event import Event
 
-PRODUCT = "whatsapp_business_account"
+NUMBERS = "100"
+"""Numbers of an account that are looked through; few have more than twenty."""
 
 
-class Settings(BaseModel):
+class Settings(MetaSettings):
     """One business phone number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     account: str = Field(
         pattern=r"^\d+$", description="Phone number ID: not the number, but the id beside it under WhatsApp, API Setup."
@@ -44,37 +31,24 @@ class Settings(BaseModel):
         pattern=r"^\d*$",
         description="WhatsApp Business Account ID; given it, the app is subscribed to it and deliveries come to this channel.",
     )
-    app_secrets: list[SecretStr] = Field(
-        min_length=1,
-        description="App secret, under App settings, Basic; two while you rotate it, the new one first.",
-    )
-    verify_token: SecretStr = Field(
-        min_length=1, description="A word of your choice that Meta repeats when it verifies the URL."
-    )
     access_token: SecretStr = Field(
         description="Token of a system user with whatsapp_business_messaging and whatsapp_business_management."
     )
-    api_url: str = Field(DEFAULT_URL, description="The Graph API with its version.")
 
 
-class WhatsApp(Connector[Settings], Webhook, Downloads, Checks, Subscribes):
+class WhatsApp(MetaConnector[Settings], Downloads):
     """One number. Numbers of one app may share a URL: a delivery says whom each of its changes is for."""
 
     name = network = "whatsapp"
-    answer_within = 5.0  # Meta names no figure for WhatsApp; five seconds is the shortest it names for any product
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.app = fingerprint(settings.app_secrets[0])
-
-    def authenticate(self, request: Request) -> None:
-        meta.authenticate(request, self.settings.app_secrets)
-
-    def handshake(self, request: Request) -> Answer | None:
-        return meta.handshake(request, self.settings.verify_token)
+    product = "whatsapp_business_account"
+    fields = (
+        "messages", "smb_message_echoes", "smb_app_state_sync", "history", "calls", "user_preferences", "account_update",
+    )  # fmt: skip
+    needed = ("messages",)
+    scopes = ("whatsapp_business_messaging", "whatsapp_business_management")
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
-        for item in meta.items(request.body, PRODUCT):
+        for item in meta.items(request.body, self.product):
             yield from records(item)
 
     def normalize(self, raw: Raw) -> Iterable[Event]:
@@ -82,7 +56,7 @@ class WhatsApp(Connector[Settings], Webhook, Downloads, Checks, Subscribes):
 
     async def download(self, host: Host, locator: str) -> Media:
         """The address of a file, good for five minutes; it wants the token as well (Meta, "WhatsApp Cloud API: Media")."""
-        api = self._api(host)
+        api = self.api(host)
         file = await api.get(locator, _File, phone_number_id=self.settings.account)
         if not api.trusts(file.url):
             raise Poison("the Graph API names an address that is not Meta's: the token stays here")
@@ -90,47 +64,61 @@ class WhatsApp(Connector[Settings], Webhook, Downloads, Checks, Subscribes):
 
     async def subscribe(self, host: Host, url: str | None) -> datetime | None:
         """Deliveries of this number come to `url`, whatever the app's own URL is (Meta, "Webhook overrides")."""
-        if not self.settings.business_account:
+        own, api = self.settings, self.api(host)
+        if url is not None:
+            await self.register(host, url)
+        if not own.business_account:
             return None
-        api = self._api(host)
         if url is None:
-            await api.post(self.settings.account, webhook_configuration={"override_callback_uri": ""})
+            if is_hook(await self._own_url(api)):  # that of another program stays
+                await api.post(own.account, webhook_configuration={"override_callback_uri": ""})
             return None
-        await api.post(f"{self.settings.business_account}/subscribed_apps")
-        token = self.settings.verify_token.get_secret_value()
-        configuration = {"override_callback_uri": url, "verify_token": token}
-        await api.post(self.settings.account, webhook_configuration=configuration)
+        await api.post(f"{own.business_account}/subscribed_apps")
+        configuration = {"override_callback_uri": url, "verify_token": own.verify_token.get_secret_value()}
+        with explained():
+            await api.post(own.account, webhook_configuration=configuration)
         return None
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
-        api = self._api(host)
+        api = self.api(host)
         try:
-            number = await api.get(self.settings.account, _Number, fields="display_phone_number,webhook_configuration")
+            own_url = await self._own_url(api)
         except OnethreadError as error:
             yield Step("token", ok=False, todo=_todo(error))
             return
         yield Step("token", ok=True)
-        yield await meta_app.webhook(host, api, self.settings.app_secrets[0], PRODUCT, ("messages",))
-        if not self.settings.business_account:
-            todo = "set `business_account` to let the app be subscribed to it, and to see here whether it is"
-            yield Step("subscription", ok=True, todo=todo)
-            return
-        yield await self._subscription(api, number)
+        async for step in self.app_steps(host, elsewhere=is_hook(own_url)):
+            yield step
+        yield await self._subscription(api, own_url)
 
-    async def _subscription(self, api: GraphApi, number: "_Number") -> Step:
+    async def _own_url(self, api: GraphApi) -> str:
+        """Where deliveries of this number go, if not to the app's URL."""
+        number = await api.get(self.settings.account, _Number, fields="display_phone_number,webhook_configuration")
+        return (number.webhook_configuration or {}).get("phone_number") or ""
+
+    async def _subscription(self, api: GraphApi, own_url: str) -> Step:
+        account = self.settings.business_account
+        if not account:
+            todo = "set `business_account` to let the app be subscribed to it, and to see here whether it is"
+            return Step("subscription", ok=True, todo=todo)
         try:
-            found = await api.get(f"{self.settings.business_account}/subscribed_apps", _Apps)
+            app = await api.get("app", _Id, fields="id")
+            numbers = await api.get(f"{account}/phone_numbers", _Ids, fields="id", limit=NUMBERS)
+            apps = await api.get(f"{account}/subscribed_apps", _Apps)
         except OnethreadError as error:
             return Step("subscription", ok=False, todo=_todo(error))
-        if not found.data:
-            todo = "no app is subscribed to `business_account`; starting the channel with a public URL subscribes it"
-            return Step("subscription", ok=False, todo=todo)
-        ours = (number.webhook_configuration or {}).get("phone_number")
-        todo = "" if ours else "deliveries go to the URL in the app's dashboard"
-        return Step("subscription", ok=True, todo=todo)
-
-    def _api(self, host: Host) -> GraphApi:
-        return GraphApi(host, self.settings.api_url, self.settings.access_token.get_secret_value())
+        todo = ""
+        if self.settings.account not in {number.id for number in numbers.data}:
+            todo = (
+                f"`account` is none of the {len(numbers.data)} numbers of `business_account`: see WhatsApp, API Setup"
+            )
+        elif app.id not in {one.whatsapp_business_api_data.id for one in apps.data}:
+            todo = (
+                "the app is not subscribed to `business_account`; starting the channel with a public URL subscribes it"
+            )
+        elif own_url and not is_hook(own_url):
+            todo = "deliveries of this number go to another URL; starting the channel with a public URL takes them here"
+        return Step("subscription", ok=not todo, todo=todo)
 
 
 def _todo(error: OnethreadError) -> str:
@@ -152,7 +140,19 @@ class _Number(msgspec.Struct):
     webhook_configuration: dict[str, str | None] | None = None
 
 
+class _Id(msgspec.Struct):
+    id: str = ""
+
+
+class _Ids(msgspec.Struct):
+    data: list[_Id] = []
+
+
+class _App(msgspec.Struct):
+    whatsapp_business_api_data: _Id = msgspec.field(default_factory=_Id)
+
+
 class _Apps(msgspec.Struct):
     """The apps that get an account's deliveries."""
 
-    data: list[msgspec.Raw] = []
+    data: list[_App] = []

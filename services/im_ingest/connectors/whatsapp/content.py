@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from im_ingest.connectors.whatsapp.interactive import Interactive, Product, Words
 from im_ingest.connectors.whatsapp.said import Card, Medium, Order, OrderedProduct, Said
-from onethread.errors import Poison
 from onethread.event import (
     Attachment,
     AttachmentKind,
@@ -38,7 +38,7 @@ MEDIA: dict[str, AttachmentKind] = {
 
 
 def content(said: Said, kind: type[C], at: datetime | None, quoted: Party | None) -> C:
-    """The message as it reads now. `at`: when it was sent; `quoted`: who wrote what it answers."""
+    """The message as it reads now. `at`: when its files were handed over; `quoted`: who wrote what it answers."""
     fields: dict[str, Any] = PARTS[said.type](said, at) if said.type in PARTS else {"unsupported": _label(said)}
     return kind(quote=_quote(said, quoted), forwarded=_forwarded(said), referral=_referral(said), **fields)
 
@@ -55,6 +55,9 @@ def _text(said: Said, _at: datetime | None) -> dict[str, Any]:
 
 def _media(said: Said, at: datetime | None) -> dict[str, Any]:
     medium: Medium | None = getattr(said, said.type)
+    if medium and medium.link and not medium.id:
+        link = WebLink(url=medium.link, title=medium.filename or "")
+        return {"body": Body(text=medium.caption or ""), "links": (link,)}
     if medium is None or not medium.id:  # an import of old messages leaves the file out
         return {"unsupported": said.type, "body": Body(text=(medium.caption if medium else None) or "")}
     return {"body": Body(text=medium.caption or ""), "attachments": (_file(medium, said.type, at),)}
@@ -64,10 +67,10 @@ def _file(medium: Medium, kind: str, at: datetime | None) -> Attachment:
     return Attachment(
         kind="voice" if medium.voice else MEDIA[kind],
         filename=medium.filename or "",
-        media_type=medium.mime_type,
-        sha256=_hexadecimal(medium.sha256),
-        external_id=medium.id,
-        locator=medium.id,
+        media_type=medium.mime_type or "",
+        sha256=_hexadecimal(medium.sha256 or ""),
+        external_id=medium.id or "",
+        locator=medium.id or "",
         expires_at=at + KEPT if at else None,
     )
 
@@ -83,10 +86,10 @@ def _hexadecimal(digest: str) -> str:
 
 def _location(said: Said, _at: datetime | None) -> dict[str, Any]:
     point = said.location
-    if point is None:
+    if point is None or point.latitude is None or point.longitude is None:
         return {"unsupported": "location"}
     if not (-90 <= point.latitude <= 90 and -180 <= point.longitude <= 180):
-        raise Poison("a location outside the Earth")
+        return {"unsupported": "location"}
     where = Location(lat=point.latitude, lon=point.longitude, name=point.name or "", address=point.address or "")
     return {"location": where, "links": (WebLink(url=point.url, title=point.name or ""),) if point.url else ()}
 
@@ -110,7 +113,7 @@ def _present(values: Iterable[str | None]) -> Iterable[str]:
 def _order(said: Said, _at: datetime | None) -> dict[str, Any]:
     """A cart in words: nobody should have to open the record to see what was ordered."""
     order = said.order or Order()
-    lines = (_line(item) for item in order.product_items)
+    lines = (_line(item) for item in order.product_items or ())
     words = "\n".join(filter(None, (order.text, *lines)))
     return {"body": Body(text=words)} if words else {"unsupported": "order"}
 
@@ -120,23 +123,42 @@ def _line(item: OrderedProduct) -> str:
     return f"{item.quantity or 1} x {item.product_retailer_id}" + (f", {price} each" if price else "")
 
 
+def _interactive(said: Said, _at: datetime | None) -> dict[str, Any]:
+    shown = said.interactive or Interactive()
+    return _worded(said, (shown.header, shown.body, shown.footer), bare=_product(shown) is None)
+
+
+def _template(said: Said, _at: datetime | None) -> dict[str, Any]:
+    return _worded(said, (said.template.components if said.template else None) or (), bare=True)
+
+
+def _worded(said: Said, parts: Iterable[Words | None], *, bare: bool) -> dict[str, Any]:
+    words = "\n".join(part.text for part in parts if part and part.text)
+    return {"body": Body(text=words), "unsupported": said.type if bare and not words else ""}
+
+
+def _product(shown: Interactive) -> Product | None:
+    """A product that a message is about. Which of the two it stands in was not to be seen in the reference."""
+    return next((one for one in (shown.product, shown.action) if one and one.product_retailer_id), None)
+
+
 PARTS: dict[str, Callable[[Said, datetime | None], dict[str, Any]]] = {
     "text": _text,
     **dict.fromkeys(MEDIA, _media),
     "location": _location,
     "contacts": _cards,
     "order": _order,
+    "interactive": _interactive,
+    "template": _template,
 }
 """Types of messages that can be shown; any other leaves a placeholder."""
 
 
 def _quote(said: Said, sender: Party | None) -> Quote | None:
     context = said.context
-    if context is None:
-        return None
-    product = context.referred_product
-    if context.id:
+    if context and context.id:
         return Quote(external_id=context.id, sender=sender)
+    product = (context.referred_product if context else None) or _product(said.interactive or Interactive())
     return Quote(kind="product", text=product.product_retailer_id) if product else None
 
 

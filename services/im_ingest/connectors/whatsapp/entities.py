@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.connectors.whatsapp.said import Error, Message
+from im_ingest.connectors.whatsapp.said import Error
 from im_ingest.meta import Stamp
 
 
@@ -117,6 +117,34 @@ class BookChange(msgspec.Struct):
     metadata: BookMoment | None = None
 
 
+class Writer(msgspec.Struct):
+    """The person whose chat goes from one app to another."""
+
+    phone_number: str | None = None
+    user_id: str | None = None
+
+
+class Summary(msgspec.Struct):
+    """What was said so far, in Meta's words."""
+
+    text: str | None = None
+
+
+class Context(msgspec.Struct):
+    """What an app is told that gets a chat."""
+
+    summary: Summary | None = None
+
+
+class Handover(msgspec.Struct):
+    """Who had the chat, and who has it now, by their roles, such as `ai_agent` and `escalation`."""
+
+    previous_owner_role: str | None = None
+    new_owner_role: str | None = None
+    metadata: str | None = None
+    conversation_context: Context | None = None
+
+
 class ThreadContext(msgspec.Struct):
     """Who a thread of the history is with."""
 
@@ -129,7 +157,7 @@ class Thread(msgspec.Struct):
 
     id: str = ""
     context: ThreadContext | None = None
-    messages: list[Message] = []
+    messages: list[msgspec.Raw] = []
 
 
 class History(msgspec.Struct):
@@ -140,24 +168,30 @@ class History(msgspec.Struct):
 
 
 class Value(msgspec.Struct):
-    """What changed. `event`: of changes about the account."""
+    """What changed: one element, undecoded, with the contacts that it names. `event`: of changes about the account."""
 
     metadata: Metadata | None = None
-    contacts: list[Contact] = []
-    messages: list[Message] = []
-    statuses: list[Status] = []
-    message_echoes: list[Message] = []
-    calls: list[Call] = []
-    user_preferences: list[Preference] = []
-    user_id_update: list[UserIdUpdate] = []
-    state_sync: list[BookChange] = []
-    history: list[History] = []
+    contacts: list[msgspec.Raw] | None = None
+    messages: list[msgspec.Raw] | None = None
+    statuses: list[msgspec.Raw] | None = None
+    message_echoes: list[msgspec.Raw] | None = None
+    calls: list[msgspec.Raw] | None = None
+    user_preferences: list[msgspec.Raw] | None = None
+    user_id_update: list[msgspec.Raw] | None = None
+    state_sync: list[msgspec.Raw] | None = None
+    history: list[msgspec.Raw] | None = None
     errors: list[Error] | None = None
     event: str | None = None
+    conversation_context: Context | None = None
+    sender: Writer | None = None
+    type: str | None = None
+    timestamp: Stamp = None
+    control_passed: Handover | None = None
+    control_taken: Handover | None = None
 
 
 class Change(msgspec.Struct):
     """One change of an entry."""
 
     field: str
-    value: Value
+    value: msgspec.Raw

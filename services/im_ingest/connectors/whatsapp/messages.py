@@ -1,26 +1,24 @@
 """A WhatsApp message as events: words, an edit, a reaction, a pressed button, a line of WhatsApp's. It knows no envelope."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import msgspec
 
 from im_ingest.connectors.whatsapp.content import content
-from im_ingest.connectors.whatsapp.entities import Contact, Metadata
-from im_ingest.connectors.whatsapp.said import Context, Message, Said
-from im_ingest.connectors.whatsapp.who import NUMBER, USER_ID, Ids, ids, person, phone, place, us
-from im_ingest.meta import moment
+from im_ingest.connectors.whatsapp.said import Said
+from im_ingest.connectors.whatsapp.said import System as SystemRecord
+from im_ingest.connectors.whatsapp.scene import Scene
+from im_ingest.connectors.whatsapp.who import NUMBER, USER_ID, phone
 from onethread.errors import Poison
 from onethread.event import (
-    AnyFact,
     Claim,
+    Content,
     Event,
     IdentityChanged,
     MessageCompleted,
     MessageDeleted,
     MessageEdited,
-    Party,
     Postback,
     ReactionAdded,
     ReactionRemoved,
@@ -30,73 +28,7 @@ from onethread.event import (
 from onethread.event import Message as NewMessage
 from onethread.identity import digest
 
-
-class Scene(NamedTuple):
-    """A message with who and where. `ours`: we wrote it; `customer`: the other side of a chat of two."""
-
-    message: Message
-    known: Ids
-    customer: Party
-    our_side: Party
-    ours: bool
-    at: datetime | None
-
-    def event(self, fact: AnyFact, external_id: str = "", revision: str = "") -> Event:
-        """An event about this message, or about the one that `external_id` names."""
-        message = self.message
-        bare = Event(
-            external_id or message.id,
-            fact,
-            revision=revision,
-            external_thread_id=message.group_id or self.known.best,
-            place=place(message),
-            sender=self.customer,
-            received_at=self.at,
-            reply_context=self.known.reply_context,
-        )
-        if not self.ours:
-            return bare
-        return msgspec.structs.replace(
-            bare, sender=self.our_side, recipients=(self.customer,), direction="outbound", echo=True
-        )
-
-    def wrote(self, context: Context | None) -> Party | None:
-        """Who wrote what is quoted, as far as the context says."""
-        if context is None or not context.from_:
-            return None
-        if self.message.group_id or not self.known.number:
-            return None
-        return self.customer if context.from_ == self.known.number else self.our_side
-
-
-def scene(message: Message, metadata: Metadata | None, contacts: list[Contact], *, partner: Ids | None = None) -> Scene:
-    """Who wrote it to whom. `partner`: the other side, where the thread says it and not the message."""
-    own = us(metadata)
-    ours = _is_ours(message, own)
-    if ours:
-        known = ids(message.to, message.to_user_id, message.to_parent_user_id)
-    else:
-        known = ids(message.from_, message.from_user_id, message.from_parent_user_id)
-    if partner is not None and not message.group_id:
-        known = Ids(known.number or partner.number, known.user_id or partner.user_id, known.parent_id)
-    whole, customer = person(known, contacts, *_own_numbers(message, ours=ours))
-    return Scene(message, whole, customer, own, ours, moment(message.timestamp))
-
-
-def _is_ours(message: Message, own: Party) -> bool:
-    """What names its addressee was written by us; so was what comes from our number."""
-    if message.to or message.to_user_id:
-        return True
-    number = f"+{(message.from_ or '').removeprefix('+')}"
-    return any(claim.value == number for claim in own.claims)
-
-
-def _own_numbers(message: Message, *, ours: bool) -> tuple[Claim, ...]:
-    """The sender's own number, given by the button that asks for it; any other card proves nothing."""
-    cards = [card for card in message.contacts or () if card.origin == "contact_request" and not ours]
-    numbers = [each.wa_id or each.phone or "" for card in cards for each in card.phones or ()]
-    claims = [Claim("phone", f"+{number.lstrip('+')}", evidence="own_contact") for number in numbers if number]
-    return tuple(claim for claim in claims if claim.value != phone(message.from_ or "").value)
+C = TypeVar("C", bound=Content)
 
 
 def events(here: Scene) -> Iterator[Event]:
@@ -106,17 +38,22 @@ def events(here: Scene) -> Iterator[Event]:
 
 def completed(here: Scene) -> Event:
     """A message whose file was missing when it was imported."""
-    fact = content(here.message, MessageCompleted, here.at, here.wrote(here.message.context))
+    fact = _content(here, here.message, MessageCompleted)
     return here.event(fact, revision=digest(*(file.external_id for file in fact.attachments)))
 
 
+def _content(here: Scene, said: Said, kind: type[C]) -> C:
+    sent = None if here.setting.imported else here.at  # a file of an old message was handed over just now
+    degraded = f"of a strange form: {here.lost}" if here.lost else ""
+    return msgspec.structs.replace(content(said, kind, sent, here.wrote(said.context)), degraded=degraded)
+
+
 def _said(here: Scene) -> Iterator[Event]:
-    message = here.message
-    fact = content(message, NewMessage, here.at, here.wrote(message.context))
-    yield msgspec.structs.replace(here.event(fact), channel_data=_rest(message))
+    fact = _content(here, here.message, NewMessage)
+    yield msgspec.structs.replace(here.event(fact), channel_data=_rest(here.message, here.setting.summary))
 
 
-def _rest(said: Said) -> dict[str, Any]:
+def _rest(said: Said, summary: str) -> dict[str, Any]:
     """What has no field of its own."""
     error = said.errors[0] if said.errors else None
     product = said.context.referred_product if said.context else None
@@ -128,6 +65,8 @@ def _rest(said: Said) -> dict[str, Any]:
         "referral_text": said.referral.body if said.referral else None,
         "animated": said.sticker.animated if said.sticker else None,
         "catalog_id": said.order.catalog_id if said.order else None,
+        "template": said.template.name if said.template else None,
+        "summary": summary,
     }
     return {name: value for name, value in found.items() if value}
 
@@ -136,7 +75,7 @@ def _edited(here: Scene) -> Iterator[Event]:
     edit = here.message.edit
     if edit is None:
         raise Poison("an edit without content")
-    fact = content(edit.message, MessageEdited, here.at, here.wrote(edit.message.context))
+    fact = _content(here, edit.message, MessageEdited)
     yield here.event(fact, edit.original_message_id, here.message.id)
 
 
@@ -163,7 +102,7 @@ def _pressed(here: Scene) -> Iterator[Event]:
     if button is None or here.ours:
         yield from _said(here)
         return
-    yield here.event(Postback(payload=button.payload, title=button.text, target=_target(here)))
+    yield here.event(Postback(payload=button.payload or "", title=button.text or "", target=_target(here)))
 
 
 def _chose(here: Scene) -> Iterator[Event]:
@@ -175,7 +114,7 @@ def _chose(here: Scene) -> Iterator[Event]:
     target = _target(here)
     if reply := chosen.button_reply or chosen.list_reply:
         values = {"description": reply.description} if reply.description else {}
-        yield here.event(Postback(payload=reply.id, title=reply.title, target=target, values=values))
+        yield here.event(Postback(payload=reply.id or "", title=reply.title or "", target=target, values=values))
     elif form := chosen.nfm_reply:
         title = form.body or form.name or ""
         yield here.event(
@@ -206,14 +145,17 @@ def _values(form: str) -> dict[str, str]:
 
 def _system(here: Scene) -> Iterator[Event]:
     """A person's number or id became another; or a line about encryption keys."""
-    system = here.message.system
-    if system is None:
-        raise Poison("a system message without content")
+    system = here.message.system or SystemRecord(type="system")
     pairs = [
-        (_number(here.known.number), _number(system.wa_id), "number"),
+        (_number(here.known.number), _number(system.wa_id or system.new_wa_id), "number"),
         (_user(system.previous_user_id or here.message.from_user_id), _user(system.user_id), "user_id"),
+        (
+            _parent(system.previous_parent_user_id or here.message.from_parent_user_id),
+            _parent(system.parent_user_id),
+            "parent_user_id",
+        ),
     ]
-    moved = system.type.startswith("user_changed")
+    moved = system.type.startswith(("user_changed", "customer_changed"))  # the second is what it was called before
     changes = [(old, new, which) for old, new, which in pairs if moved and old and new and old != new]
     for old, new, which in changes:
         yield here.event(IdentityChanged(old=old, new=new), revision=which)
@@ -227,6 +169,10 @@ def _number(number: str | None) -> Claim | None:
 
 def _user(user_id: str | None) -> Claim | None:
     return Claim("whatsapp_user", user_id) if user_id and USER_ID.fullmatch(user_id) else None
+
+
+def _parent(user_id: str | None) -> Claim | None:
+    return Claim("whatsapp_parent_user", user_id) if user_id and USER_ID.fullmatch(user_id) else None
 
 
 def _opened(here: Scene) -> Iterator[Event]:

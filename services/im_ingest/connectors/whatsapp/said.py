@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from im_ingest.connectors.whatsapp.interactive import Button, Interactive, Product, Template
 from im_ingest.meta import Stamp
 
 
@@ -17,11 +18,15 @@ class Text(msgspec.Struct):
 
 
 class Medium(msgspec.Struct):
-    """A file. `sha256`: base64 of the digest; `url` needs the token as well and dies sooner than `id`, so it is not used."""
+    """A file. `sha256`: base64 of the digest; `url` needs the token as well and dies sooner than `id`, so it is not used.
 
-    id: str = ""
-    mime_type: str = ""
-    sha256: str = ""
+    `link`: of what another app sent: an address of its own.
+    """
+
+    id: str | None = None
+    mime_type: str | None = None
+    sha256: str | None = None
+    link: str | None = None
     caption: str | None = None
     filename: str | None = None
     voice: bool | None = None
@@ -31,8 +36,8 @@ class Medium(msgspec.Struct):
 class Place(msgspec.Struct):
     """A point, perhaps with a name."""
 
-    latitude: float = 0.0
-    longitude: float = 0.0
+    latitude: float | None = None
+    longitude: float | None = None
     name: str | None = None
     address: str | None = None
     url: str | None = None
@@ -66,45 +71,6 @@ class Card(msgspec.Struct):
     origin: str | None = None
 
 
-class Reply(msgspec.Struct):
-    """What somebody chose of buttons or a list."""
-
-    id: str = ""
-    title: str = ""
-    description: str | None = None
-
-
-class FlowReply(msgspec.Struct):
-    """What a flow (a form) gave; `response_json` is an object in a string."""
-
-    response_json: str = ""
-    body: str | None = None
-    name: str | None = None
-
-
-class CallPermission(msgspec.Struct):
-    """Whether we may call."""
-
-    response: str = ""
-
-
-class Interactive(msgspec.Struct):
-    """The answer to an interactive message."""
-
-    type: str = ""
-    button_reply: Reply | None = None
-    list_reply: Reply | None = None
-    nfm_reply: FlowReply | None = None
-    call_permission_reply: CallPermission | None = None
-
-
-class Button(msgspec.Struct):
-    """A quick reply of a template."""
-
-    payload: str = ""
-    text: str = ""
-
-
 class Reaction(msgspec.Struct):
     """A reaction; without an emoji it is taken back."""
 
@@ -126,14 +92,7 @@ class Order(msgspec.Struct):
 
     catalog_id: str | None = None
     text: str | None = None
-    product_items: list[OrderedProduct] = []
-
-
-class Product(msgspec.Struct):
-    """A product that a question is about."""
-
-    catalog_id: str | None = None
-    product_retailer_id: str = ""
+    product_items: list[OrderedProduct] | None = None
 
 
 class Context(msgspec.Struct):
@@ -158,13 +117,16 @@ class Referral(msgspec.Struct):
 
 
 class System(msgspec.Struct):
-    """What WhatsApp reports of a person. The new ids are here, the old ones are the message's."""
+    """What WhatsApp reports of a person. The new ids are here (`new_wa_id` in older versions), the old ones are the message's."""
 
     type: str = ""
     body: str | None = None
     wa_id: str | None = None
+    new_wa_id: str | None = None
     user_id: str | None = None
     previous_user_id: str | None = None
+    parent_user_id: str | None = None
+    previous_parent_user_id: str | None = None
 
 
 class Error(msgspec.Struct):
@@ -199,6 +161,7 @@ class Said(msgspec.Struct, kw_only=True):
     interactive: Interactive | None = None
     button: Button | None = None
     order: Order | None = None
+    template: Template | None = None
     unsupported: Unsupported | None = None
     errors: list[Error] | None = None
 
@@ -217,7 +180,7 @@ class Revoke(msgspec.Struct):
 
 
 class Message(Said, kw_only=True):
-    """A message; an edit, a deletion and a reaction are messages with ids of their own. `to` is there if we wrote it."""
+    """A message; an edit, a deletion and a reaction are messages with ids of their own. `to`, or `recipient` with a user id, is there if we wrote it."""
 
     id: str
     timestamp: Stamp = None
@@ -227,6 +190,7 @@ class Message(Said, kw_only=True):
     to: str | None = None
     to_user_id: str | None = None
     to_parent_user_id: str | None = None
+    recipient: str | None = None
     group_id: str | None = None
     reaction: Reaction | None = None
     edit: Edit | None = None

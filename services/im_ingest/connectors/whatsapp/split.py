@@ -1,6 +1,7 @@
 """A delivery as records: each a change that holds one element, so that a bad one is set aside alone. It reads no element.
 
-The shape stays the provider's own. Contacts go with the elements that name them; session descriptions of calls are dropped.
+The shape stays the provider's own, but for the field `standby`: its lists stand where those of `messages` do, and what was sent
+beside the id it got. Contacts go with the elements that name them; session descriptions of calls are dropped.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,13 +9,14 @@ from typing import Any
 
 import msgspec
 
-from im_ingest.meta import Item, Json
+from im_ingest.meta import DAMAGED, Item, Json, elements
 from onethread.connector import Raw
 
 LISTS = ("messages", "statuses", "message_echoes", "calls", "user_preferences", "user_id_update", "state_sync")
+WITH_EACH = ("messaging_product", "metadata", "errors", "conversation_context")
+NOTHING = msgspec.Raw(b"{}")
 MOST = 5
 """Contacts that go with one element; it names one or two people."""
-DAMAGED = (msgspec.MsgspecError, UnicodeError, RecursionError)
 Value = Mapping[str, Any]
 
 
@@ -39,9 +41,9 @@ def records(item: Item) -> Iterator[Raw]:
 
 
 def _records(change: _Change, about: dict[str, str]) -> Iterator[Raw]:
-    value = change.value
-    metadata = msgspec.json.decode(value.get("metadata", msgspec.Raw(b"{}")), type=_Metadata)
-    base: dict[str, Any] = {name: value[name] for name in ("messaging_product", "metadata", "errors") if name in value}
+    value = {**change.value, **_fields(change.value.get("standby", NOTHING))}
+    metadata = msgspec.json.decode(value.get("metadata") or value.get("recipient") or NOTHING, type=_Metadata)
+    base: dict[str, Any] = {name: value[name] for name in WITH_EACH if name in value}
     parts = [*_elements(value), *_history(value)] or [value]
     for part in parts:
         data = msgspec.json.encode({"field": change.field, "value": {**base, **part}})
@@ -49,28 +51,33 @@ def _records(change: _Change, about: dict[str, str]) -> Iterator[Raw]:
 
 
 def _elements(value: Json) -> Iterator[Value]:
-    contacts = _Contacts(_list(value, "contacts"))
+    contacts = _Contacts(elements(value.get("contacts")))
     for name in LISTS:
-        for element in _list(value, name):
-            kept = _without_session(element) if name == "calls" else element
+        for element in elements(value.get(name)):
+            kept = KEPT[name](element) if name in KEPT else element
             yield {"contacts": contacts.of(element), name: [kept]}
 
 
 def _history(value: Json) -> Iterator[Value]:
-    """One message each; what holds no thread stays whole."""
-    for chunk in _list(value, "history"):
-        fields = msgspec.json.decode(chunk, type=Json)
-        threads = _list(fields, "threads")
+    """One message each; what holds none, such as the reason why there are none, stays whole."""
+    for chunk in elements(value.get("history")):
+        fields = _fields(chunk)
+        threads = [part for thread in elements(fields.get("threads")) for part in _messages(thread)]
+        yield from ({"history": [{**fields, "threads": [thread]}]} for thread in threads)
         if not threads:
             yield {"history": [chunk]}
-        for thread in threads:
-            rest = msgspec.json.decode(thread, type=Json)
-            for message in _list(rest, "messages"):
-                yield {"history": [{**fields, "threads": [{**rest, "messages": [message]}]}]}
 
 
-def _list(value: Json, name: str) -> list[msgspec.Raw]:
-    return msgspec.json.decode(value[name], type=list[msgspec.Raw]) if name in value else []
+def _messages(thread: msgspec.Raw) -> list[Any]:
+    fields = _fields(thread)
+    return [{**fields, "messages": [message]} for message in elements(fields.get("messages"))] or [thread]
+
+
+def _fields(part: msgspec.Raw) -> Json:
+    try:
+        return msgspec.json.decode(part, type=Json)
+    except DAMAGED:
+        return {}
 
 
 class _Contacts:
@@ -104,8 +111,16 @@ def _words(part: msgspec.Raw) -> set[str]:
 
 def _without_session(call: msgspec.Raw) -> Any:
     """A session description holds the password of the call's media path."""
-    try:
-        fields = msgspec.json.decode(call, type=Json)
-    except DAMAGED:
-        return call  # no call, so nobody reads it
-    return {name: value for name, value in fields.items() if name != "session"}
+    fields = _fields(call)
+    return {name: value for name, value in fields.items() if name != "session"} or call
+
+
+def _sent(echo: msgspec.Raw) -> Any:
+    """An echo in standby holds a call of the API, as it was made, under `message`."""
+    fields = _fields(echo)
+    sent = _fields(fields.pop("message", NOTHING))
+    return {**sent, **fields} if sent else echo
+
+
+KEPT = {"calls": _without_session, "message_echoes": _sent}
+"""What is kept of an element, where that is not all of it."""

@@ -6,6 +6,7 @@ IDs"). When both arrive together, they are two claims of one party, and the two 
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from im_ingest.connectors.whatsapp.entities import Contact, Metadata
@@ -48,7 +49,7 @@ def phone(number: str) -> Claim:
     return Claim("phone", f"+{number.removeprefix('+')}", evidence="network_phone")
 
 
-def person(known: Ids, contacts: list[Contact], *further: Claim) -> tuple[Ids, Party]:
+def person(known: Ids, contacts: Sequence[Contact], *further: Claim) -> tuple[Ids, Party]:
     """A customer, with all that the record's contacts tell of them; `further` claims are evidence for a pair."""
     contact = next((each for each in contacts if _is_of(each, known)), Contact())
     told = ids(contact.wa_id, contact.user_id, contact.parent_user_id)
@@ -82,11 +83,11 @@ def _claims(known: Ids) -> tuple[Claim, ...]:
     )
 
 
-def us(metadata: Metadata | None) -> Party:
-    """Our number, whoever wrote from it."""
+def us(metadata: Metadata | None, *, by_an_app: bool = False) -> Party:
+    """Our number: a person who wrote from it, or an app such as Meta's own agent."""
     number = "".join(c for c in (metadata.display_phone_number if metadata else "") if c.isdecimal())
     claims = (phone(number),) if NUMBER.fullmatch(number) else ()
-    return Party(claims=claims, kind="agent", is_us=True)
+    return Party(claims=claims, kind="app" if by_an_app else "agent", is_us=True)
 
 
 def place(message: Message) -> Place:

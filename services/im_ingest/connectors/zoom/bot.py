@@ -6,10 +6,12 @@ Source: "Chatbot" in the type definitions of Zoom Rivet.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+
 from im_ingest.connectors.zoom.entities import Bot
 from im_ingest.connectors.zoom.frame import USER, Frame, moment, person
 from onethread.errors import Poison
-from onethread.event import AnyFact, Body, ChannelState, Event, Message, Place, Postback
+from onethread.event import AnyFact, Body, ChannelState, Claim, Event, Message, Party, Place, Postback
 
 
 def notified(frame: Frame) -> Iterator[Event]:
@@ -54,7 +56,8 @@ def _event(frame: Frame, bot: Bot, external_id: str, fact: AnyFact, **fields: An
     thread = bot.to_jid or bot.user_jid or bot.user_id
     if not thread:
         raise Poison("an event for the bot that names nobody")
-    sender = person(frame.us, bot.user_id, None, name=bot.user_name or "")
+    thread = thread.partition("/")[0]  # buttons name the robot behind a slash, which talks in the same chat
+    sender = _sender(frame, bot)
     channel = "@conference" in thread
     context = {"to_jid": bot.to_jid or bot.user_jid or "", "robot_jid": bot.robot_jid or ""}
     return Event(
@@ -70,6 +73,15 @@ def _event(frame: Frame, bot: Bot, external_id: str, fact: AnyFact, **fields: An
         lookups=(f"{USER}{bot.user_id}",) if bot.user_id and not sender.is_us else (),
         **fields,
     )
+
+
+def _sender(frame: Frame, bot: Bot) -> Party:
+    """A guest has no user id."""
+    known = person(frame.us, bot.user_id, None, name=bot.user_name or "")
+    if known.claims or not bot.user_jid:
+        return known
+    jid = Claim("zoom_jid", bot.user_jid, scope=frame.us.account)
+    return msgspec.structs.replace(known, claims=(jid,), kind="person")
 
 
 HANDLERS: dict[str, Callable[[Frame], Iterator[Event]]] = {

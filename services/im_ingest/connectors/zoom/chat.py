@@ -1,31 +1,27 @@
-"""Team Chat: what people write to each other and in channels, by both families of events. It knows no chatbot.
-
-Whether a message is ours decides the list of agents: Zoom tells of both directions alike.
-"""
+"""Team Chat: what people write to each other and in channels, by both families of events. It knows no side and no chatbot."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from im_ingest.connectors.zoom.entities import Chat, ChatObject, File
-from im_ingest.connectors.zoom.frame import USER, Frame, moment, person
+from im_ingest.connectors.zoom.entities import At, Chat, File, Member
+from im_ingest.connectors.zoom.frame import Frame, Us, person
+from im_ingest.connectors.zoom.scene import Scene
 from onethread.errors import Poison
 from onethread.event import (
-    AnyFact,
     Attachment,
     AttachmentKind,
     Body,
     Content,
     Event,
+    Mention,
     Message,
     MessageDeleted,
     MessageEdited,
     ParticipantJoined,
     ParticipantLeft,
     Party,
-    Place,
     Quote,
     ReactionAdded,
     ReactionRemoved,
@@ -35,7 +31,7 @@ from onethread.event import (
 )
 
 C = TypeVar("C", bound=Content)
-Handler = Callable[["Scene"], Iterator[Event]]
+Handler = Callable[[Scene], Iterator[Event]]
 
 FILES: dict[str, AttachmentKind] = {"image": "image", "screen shot": "image", "audio": "voice", "audio v2": "voice"}
 LINES = {
@@ -47,99 +43,14 @@ LINES = {
 }
 
 
-class Scene(NamedTuple):
-    """What happened, with both sides."""
-
-    frame: Frame
-    chat: Chat
-
-    @property
-    def here(self) -> ChatObject:
-        """The object."""
-        return self.chat.object
-
-    @property
-    def channel(self) -> str:
-        """Id of the channel, "" in a chat of two. Events about the channel itself call it `id`."""
-        own = self.here.id if self.frame.name.startswith("chat_channel.") or self.frame.name in LINES else None
-        return self.here.channel_id or own or ""
-
-    @property
-    def message_id(self) -> str:
-        """The message's id. Raises Poison."""
-        found = self.here.message_id or self.here.msg_id or self.here.id
-        if not found:
-            raise Poison("an event that names no message")
-        return found
-
-    @property
-    def root(self) -> str:
-        """The message that the thread is about, "" if it is this one."""
-        return self.here.reply_main_message_id or self.here.parent_msg_id or ""
-
-    @property
-    def sender(self) -> Party:
-        """The operator."""
-        chat = self.chat
-        return person(self.frame.us, chat.operator_id, chat.operator, external=chat.by_external_user is not False)
-
-    @property
-    def other(self) -> Party:
-        """The other side of a chat of two; who talks with somebody of another company is ours."""
-        party = person(self.frame.us, self.here.contact_id, self.here.contact_email)
-        return msgspec.structs.replace(party, kind="agent", is_us=True) if self.chat.by_external_user else party
-
-    def thread(self, root: str) -> str:
-        """A thread of a channel; of two people, their chat."""
-        if self.channel:
-            return f"{self.channel}:{root}" if root else self.channel
-        sides = (
-            self.chat.operator_id or self.chat.operator or "",
-            self.here.contact_id or self.here.contact_email or "",
-        )
-        if not all(sides):
-            raise Poison("an event that names neither channel nor both people")
-        return "dm:" + "|".join(sorted(sides))
-
-    def event(self, external_id: str, fact: AnyFact, *, root: str = "", revision: str = "", **fields: Any) -> Event:
-        """An event of this scene."""
-        sender, direct = self.sender, not self.channel
-        asks = sender.kind == "person" and bool(self.chat.operator_id) and not self.chat.by_external_user
-        return Event(
-            external_id,
-            fact,
-            revision=revision,
-            external_thread_id=self.thread(root),
-            place=self._place(),
-            direction="outbound" if sender.is_us else "inbound",
-            echo=sender.is_us,
-            sender=sender,
-            recipients=(self.other,) if direct else (),
-            received_at=self._at(),
-            reply_context=self._reply_context(),
-            lookups=(f"{USER}{self.chat.operator_id}",) if asks else (),
-            **fields,
-        )
-
-    def _place(self) -> Place:
-        name = self.here.channel_name or self.here.name or ""
-        return Place(id=self.channel, kind="channel", name=name) if self.channel else Place()
-
-    def _at(self) -> datetime | None:
-        return moment(self.here.timestamp) or self.frame.at
-
-    def _reply_context(self) -> dict[str, str]:
-        where = {"to_channel": self.channel} if self.channel else {"to_contact": self.chat.operator_id or ""}
-        return {name: value for name, value in where.items() if value and not self.sender.is_us}
-
-
 def events(frame: Frame) -> Iterator[Event]:
     """The events of one webhook of Team Chat."""
-    yield from HANDLERS.get(frame.name, _unknown)(Scene(frame, frame.decoded(Chat)))
+    yield from HANDLERS.get(frame.name, _unknown)(Scene(frame, *frame.salvaged(Chat)))
 
 
 def _posted(scene: Scene) -> Iterator[Event]:
-    yield scene.event(scene.message_id, _content(Message, scene), root=scene.root or scene.message_id)
+    named = scene.named or scene.frame.own_id()
+    yield scene.event(named, _content(Message, scene), root=scene.root or named)
 
 
 def _updated(scene: Scene) -> Iterator[Event]:
@@ -158,22 +69,20 @@ def _reacted(scene: Scene) -> Iterator[Event]:
     if not symbol and not removed:
         raise Poison("a reaction without emoji")
     fact = ReactionRemoved(target=target, symbol=symbol) if removed else ReactionAdded(target=target, symbol=symbol)
-    actor = scene.chat.operator_id or scene.chat.operator or ""
-    yield scene.event(f"{target}:{actor}:{symbol}", fact, root=target, revision=scene.frame.revision)
+    yield scene.event(f"{target}:{scene.actor}:{symbol}", fact, root=target, revision=scene.frame.revision)
 
 
 def _members(scene: Scene) -> Iterator[Event]:
     """Who came or went: those who are named, else the operator."""
     left = scene.frame.name.endswith(("_left", "_removed"))
-    us = scene.frame.us
-    named = [
-        (one.id, person(us, one.id, one.email, name=one.display_name or ""))
-        for one in scene.here.members or ()
-        if one.id
-    ]
-    for member, party in named or [(scene.chat.operator_id or "", scene.sender)]:
+    named = [(one.id or one.email or "", _member(one, scene.frame.us)) for one in scene.here.members or ()]
+    for member, party in [pair for pair in named if pair[0]] or [(scene.actor, scene.sender)]:
         fact = ParticipantLeft(party=party) if left else ParticipantJoined(party=party)
         yield scene.event(f"{scene.frame.own_id()}:{member}", fact)
+
+
+def _member(one: Member, us: Us) -> Party:
+    return person(us, one.id, one.email, name=one.display_name or "")
 
 
 def _line(scene: Scene) -> Iterator[Event]:
@@ -183,8 +92,7 @@ def _line(scene: Scene) -> Iterator[Event]:
 
 def _unknown(scene: Scene) -> Iterator[Event]:
     """Visible where it is said who did it, and where; else only counted."""
-    told = scene.channel or (scene.here.contact_id and scene.chat.operator_id)
-    if told and scene.chat.operator_id and scene.here.message_id:
+    if (scene.channel or scene.contact) and scene.actor and scene.here.message_id:
         root = scene.root or scene.here.message_id
         yield scene.event(scene.frame.own_id(), Unknown(label=scene.frame.name), root=root)
     else:
@@ -200,26 +108,33 @@ def _content(kind: type[C], scene: Scene) -> C:
         attachments=files,
         links=tuple(WebLink(url=url) for url in links if url),
         quote=Quote(external_id=scene.root) if scene.root else None,
+        mentions=tuple(_mention(one, scene.frame.us) for one in here.at_items or () if one.at_contact_member_id),
         unsupported="" if here.message or files else "message",
+        degraded=scene.degraded,
     )
+
+
+def _mention(at: At, us: Us) -> Mention:
+    party = person(us, at.at_contact_user_id, at.at_contact, at.at_contact_member_id)
+    return Mention(party=party, is_us=party.is_us)
 
 
 def _file(file: File, scene: Scene) -> Attachment:
     """Only the API tells where it is; it wants to know in whose chat."""
-    chat, here = scene.chat, scene.here
-    outside = bool(chat.by_external_user)
+    outside = bool(scene.chat.by_external_user)
     if scene.channel:
-        where = ("me" if outside else chat.operator_id or "me", "to_channel", scene.channel)
+        where = ("me" if outside else scene.chat.operator_id or "me", "to_channel", scene.channel)
     elif outside:
-        where = (here.contact_id or "me", "to_contact", chat.operator_id or chat.operator or "")
+        where = (scene.here.contact_id or "me", "to_contact", scene.actor)
     else:
-        where = (chat.operator_id or "me", "to_contact", here.contact_id or here.contact_email or "")
+        where = (scene.chat.operator_id or "me", "to_contact", scene.contact)
     return Attachment(
         kind=FILES.get(file.file_message_type or "", "file"),
         filename=file.file_name or "",
         size_bytes=file.file_size,
         external_id=file.file_id,
-        locator=msgspec.json.encode([*where, scene.message_id, file.file_id]).decode(),
+        status="pending" if scene.named else "reference",
+        locator=msgspec.json.encode([*where, scene.named, file.file_id]).decode() if scene.named else "",
     )
 
 
@@ -228,6 +143,7 @@ HANDLERS: dict[str, Handler] = {
         (
             "team_chat.dm_message_posted",
             "team_chat.channel_message_posted",
+            "team_chat.app_mention",
             "chat_message.sent",
             "chat_message.replied",
         ),

@@ -4,10 +4,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from im_ingest.connectors.zoom import subscriptions
 from im_ingest.connectors.zoom.frame import BY_URL, USER, Us
 from im_ingest.connectors.zoom.records import events, profile, record
 from im_ingest.connectors.zoom.zoom_api import NotThere, ZoomApi, part
@@ -22,6 +24,7 @@ from onethread.connector import (
     Raw,
     Request,
     Step,
+    Subscribes,
     Wake,
     Webhook,
     fingerprint,
@@ -52,13 +55,17 @@ class Settings(BaseModel):
     agents: list[str] = Field(
         default=[], description="Those of you who answer, by email address or user ID: what they write is outbound."
     )
+    events: list[str] = Field(
+        default=[],
+        description="Events to subscribe to by Zoom's API; empty: you enter the URL and choose events in the app's pages.",
+    )
     client_id: str = Field("", description="Client ID of the Server-to-Server OAuth app; needed for names and files.")
     client_secret: SecretStr = Field(SecretStr(""), description="Its client secret.")
     api_url: str = Field("https://api.zoom.us/v2", description="Zoom's API with its version.")
     login_url: str = Field("https://zoom.us", description="The server that gives access tokens.")
 
 
-class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks):
+class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks, Subscribes):
     """One account. Accounts of one app share its URL: an event says whose it is."""
 
     name = network = "zoom"
@@ -120,7 +127,7 @@ class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks):
         except msgspec.MsgspecError as error:
             raise Poison("a locator of another form") from error
         found = await api.get(f"chat/users/{part(user)}/messages/{part(message)}", _Message, **{side: chat})
-        for file in found.files:
+        for file in (found, *found.files):
             if file.file_id == file_id and file.download_url:
                 return file.download_url
         raise Poison("the message no longer names this file")
@@ -139,22 +146,54 @@ class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks):
         }
         return (Raw(msgspec.json.encode(told), form="user", account=self.account, about={"user": user}),)
 
+    async def subscribe(self, host: Host, url: str | None) -> datetime | None:
+        """It lasts until it is taken away. Without `events` a person does it."""
+        own = self.settings
+        if own.events:
+            await subscriptions.keep(self._api(host), own.account, url, own.events)
+        return None
+
     async def check(self, host: Host) -> AsyncIterator[Step]:
-        if self.settings.client_id:
+        api, own = self._api(host), self.settings
+        if own.client_id:
             try:
-                await self._api(host).headers()
+                await api.headers()
             except OnethreadError as error:
                 yield Step("token", ok=False, todo=str(error))
-            else:
-                yield Step("token", ok=True)
+                return
+            yield Step("token", ok=True)
+            yield await self._people(api)
         else:
             todo = "without `client_id` and `client_secret` files are not fetched and names not looked up"
             yield Step("token", ok=True, todo=todo)
-        yield Step(
-            "agents", ok=True, todo="" if self.settings.agents else "no `agents`: all that is said counts as inbound"
-        )
-        todo = "Zoom cannot be asked where it sends: enter the channel's URL in the app, under Features, Access, and press Validate"
-        yield Step("endpoint", ok=True, todo=todo)
+        if not own.agents:
+            yield Step("agents", ok=True, todo="no `agents`: what colleagues say in channels counts as inbound")
+        yield await self._endpoint(api)
+
+    async def _people(self, api: ZoomApi) -> Step:
+        """Whether `agents` are people of the account; it takes the scope for look-ups to find out."""
+        unknown = []
+        for name in self.settings.agents[:MOST] or ["me"]:
+            try:
+                await api.raw(f"users/{part(name)}")
+            except NotThere:
+                unknown.append(name)
+            except OnethreadError as error:
+                return Step("people", ok=False, todo=str(error))
+        todo = f"not users of this account: {', '.join(unknown)}; compare `agents` with Zoom's pages, User Management, Users"
+        return Step("people", ok=not unknown or unknown == ["me"], todo=todo if unknown and unknown != ["me"] else "")
+
+    async def _endpoint(self, api: ZoomApi) -> Step:
+        if not self.settings.events:
+            todo = "Zoom tells nobody where it sends: enter the channel's URL in the app, under Features, Access, and press Validate"
+            return Step("endpoint", ok=True, todo=todo)
+        try:
+            found = await subscriptions.ours(api, self.account)
+        except OnethreadError as error:
+            return Step("endpoint", ok=False, todo=str(error))
+        lacking = sorted(set(self.settings.events) - {event for one in found for event in one.events})
+        todo = f"not subscribed to {', '.join(lacking)}: start the channel, which subscribes; its state says what Zoom refuses"
+        return Step("endpoint", ok=not lacking, todo=todo if lacking else "")
 
     def _signed(self, request: Request, secrets: Sequence[SecretStr]) -> bool:
         message = b"v0:" + request.headers.get(TIMESTAMP, "").encode("utf-8", "replace") + b":" + request.body
@@ -166,6 +205,8 @@ class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks):
         return ZoomApi(host, own.api_url, own.login_url, own.account, client)
 
 
+MOST = 20
+"""People that a probe looks up."""
 TOLD = frozenset({"id", "first_name", "last_name", "display_name", "email", "phone_number", "timezone", "language"})
 """What is kept of a user."""
 
@@ -184,5 +225,7 @@ class _File(msgspec.Struct):
     download_url: str = ""
 
 
-class _Message(msgspec.Struct):
+class _Message(_File):
+    """The first file stands in the message itself, too."""
+
     files: list[_File] = []

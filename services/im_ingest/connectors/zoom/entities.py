@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from onethread.event import Whole
+
 Stamp = int | str | None
 """Unix milliseconds; a few fields hold them as text."""
 
@@ -25,7 +27,7 @@ class File(msgspec.Struct):
 
     file_id: str = ""
     file_name: str | None = None
-    file_size: int | None = None
+    file_size: Whole | None = None
     file_message_type: str | None = None
 
 
@@ -44,8 +46,16 @@ class Member(msgspec.Struct):
     email: str | None = None
 
 
+class At(msgspec.Struct):
+    """Somebody who is named in the text; nobody, where it is everybody."""
+
+    at_contact: str | None = None
+    at_contact_user_id: str | None = None
+    at_contact_member_id: str | None = None
+
+
 class ChatObject(msgspec.Struct):
-    """What happened in a chat: the names of both families of events."""
+    """What happened in a chat: the names of both families of events. `contact_id` is empty for people of other companies."""
 
     message_id: str | None = None
     id: str | None = None
@@ -62,14 +72,15 @@ class ChatObject(msgspec.Struct):
     message: str | None = None
     files: list[File] | None = None
     rich_text: list[Format] | None = None
+    at_items: list[At] | None = None
     emoji: str | None = None
     members: list[Member] | None = None
 
 
 class Chat(msgspec.Struct):
-    """Who did it. `by_external_user`: somebody of another company."""
+    """Who did it. `by_external_user`: somebody of another company, of whom `operator_id` is empty, and in channels `operator`."""
 
-    object: ChatObject
+    object: ChatObject = msgspec.field(default_factory=ChatObject)
     operator: str | None = None
     operator_id: str | None = None
     operator_member_id: str | None = None
@@ -129,7 +140,7 @@ class SmsFile(msgspec.Struct):
 
     id: str = ""
     name: str | None = None
-    size: int | None = None
+    size: Whole | None = None
     type: str | None = None
     download_url: str | None = None
 
@@ -158,7 +169,7 @@ class Sms(msgspec.Struct):
 class MeetingMessage(msgspec.Struct):
     """A message in a meeting, or one file of it."""
 
-    message_id: str
+    message_id: str | None = None
     sender_session_id: str | None = None
     sender_name: str | None = None
     sender_email: str | None = None
@@ -168,7 +179,7 @@ class MeetingMessage(msgspec.Struct):
     date_time: str | None = None
     file_id: str | None = None
     file_name: str | None = None
-    file_size: int | None = None
+    file_size: Whole | None = None
     file_type: str | None = None
     download_url: str | None = None
 

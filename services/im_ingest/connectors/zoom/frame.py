@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from im_ingest import salvage
 from im_ingest.connectors.zoom.entities import Stamp
 from onethread.connector import utc
 from onethread.errors import Poison
@@ -41,8 +42,12 @@ class Frame(NamedTuple):
     data: bytes
 
     def decoded(self, kind: type[T]) -> T:
-        """The payload. msgspec's errors mean that it is none."""
-        return msgspec.json.decode(self.payload, type=kind)
+        """The payload, without what is of a strange shape. msgspec's errors mean that it is none."""
+        return self.salvaged(kind)[0]
+
+    def salvaged(self, kind: type[T]) -> tuple[T, str]:
+        """The payload, and what is wrong with it."""
+        return salvage.decoded(self.payload, kind)
 
     @property
     def at(self) -> datetime | None:
@@ -63,10 +68,23 @@ class Frame(NamedTuple):
         return f"{self.name}:{digest(self.data.decode('utf-8', 'replace'))}"
 
 
-def person(us: Us, user_id: str | None, email: str | None, *, name: str = "", external: bool = True) -> Party:
-    """A Zoom user. The address of one's own account is the company's word, that of another one's is only what Zoom shows."""
+def person(
+    us: Us,
+    user_id: str | None,
+    email: str | None,
+    member_id: str | None = None,
+    *,
+    name: str = "",
+    external: bool = True,
+) -> Party:
+    """A Zoom user; of another company's, the member id alone is told.
+
+    The address of one's own account is the company's word, that of another one's is only what Zoom shows.
+    """
     ours = us.has(user_id, email)
     claims = [Claim("zoom_user", user_id)] if user_id else []
+    if member_id:
+        claims.append(Claim("zoom_member", member_id, scope=us.account))
     if email and "@" in email:
         claims.append(Claim("email", email, evidence="profile" if external and not ours else "directory"))
     kind: PartyKind = "agent" if ours else "person" if claims else "anonymous"
@@ -74,21 +92,17 @@ def person(us: Us, user_id: str | None, email: str | None, *, name: str = "", ex
 
 
 def moment(stamp: Stamp) -> datetime | None:
-    """Unix milliseconds. None where there is none; raises Poison for no time."""
-    if stamp in {None, ""}:
-        return None
+    """Unix milliseconds. None where there is no time, or none that can be read: a message is not lost for it."""
     try:
-        return utc(int(stamp or 0) / 1000)
-    except (ValueError, OverflowError) as error:
-        raise Poison("a time was expected, in milliseconds") from error
+        return utc(int(stamp) / 1000) if stamp else None
+    except (ValueError, OverflowError, Poison):
+        return None
 
 
 def iso(text: str | None) -> datetime | None:
-    """An ISO 8601 time. None where there is none; raises Poison for no time."""
-    if not text:
-        return None
+    """An ISO 8601 time. None where there is no time, or none that can be read."""
     try:
-        at = msgspec.convert(text, datetime)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (msgspec.ValidationError, ValueError, OverflowError) as error:
-        raise Poison("a time that cannot be read") from error
+        at = msgspec.convert(text, datetime) if text else None
+        return at and (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return None

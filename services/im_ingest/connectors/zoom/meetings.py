@@ -26,7 +26,7 @@ def said(frame: Frame) -> Iterator[Event]:
     found = meeting.chat_message
     text = found.message_content or ""
     fact = Message(body=Body(text=text), unsupported="" if text else "message")
-    yield _event(frame, meeting.uuid, found, found.message_id, fact)
+    yield _event(frame, meeting.uuid, found, found.message_id or frame.own_id(), fact)
 
 
 def shared(frame: Frame) -> Iterator[Event]:
@@ -42,7 +42,7 @@ def shared(frame: Frame) -> Iterator[Event]:
         locator=f"{BY_URL}{found.download_url}" if found.download_url else "",
         status="pending" if found.download_url else "reference",
     )
-    own_id = f"{found.message_id}:{found.file_id or ''}"
+    own_id = f"{found.message_id}:{found.file_id or ''}" if found.message_id else frame.own_id()
     yield _event(frame, meeting.meeting_uuid, found, own_id, Message(attachments=(file,)))
 
 

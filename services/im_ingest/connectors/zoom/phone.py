@@ -10,7 +10,6 @@ import msgspec
 
 from im_ingest.connectors.zoom.entities import Number, Sms, SmsFile
 from im_ingest.connectors.zoom.frame import AGENT, BY_URL, Frame, iso
-from onethread.errors import Poison
 from onethread.event import (
     AnyFact,
     Attachment,
@@ -36,17 +35,18 @@ class _Payload(msgspec.Struct):
 def received(frame: Frame) -> Iterator[Event]:
     """A customer's text message."""
     sms = frame.decoded(_Payload).object
-    yield _event(frame, sms, _named(sms), _message(sms), ours=False)
+    yield _event(frame, sms, _named(frame, sms), _message(sms), ours=False)
 
 
 def sent(frame: Frame) -> Iterator[Event]:
     """One of ours; a failure is told with the whole message."""
     sms = frame.decoded(_Payload).object
-    yield _event(frame, sms, _named(sms), _message(sms), ours=True)
+    named = _named(frame, sms)
+    yield _event(frame, sms, named, _message(sms), ours=True)
     if frame.name.endswith("_failed"):
         error = Failure(text=sms.failure_reason or "", permanent=True)
-        fact = Receipt(status="failed", target=_named(sms), error=error)
-        yield _event(frame, sms, _named(sms), fact, ours=True, revision="failed")
+        fact = Receipt(status="failed", target=named, error=error)
+        yield _event(frame, sms, named, fact, ours=True, revision="failed")
 
 
 def opted(frame: Frame) -> Iterator[Event]:
@@ -66,10 +66,8 @@ def opted(frame: Frame) -> Iterator[Event]:
         )
 
 
-def _named(sms: Sms) -> str:
-    if not sms.message_id:
-        raise Poison("a text message without an id")
-    return sms.message_id
+def _named(frame: Frame, sms: Sms) -> str:
+    return sms.message_id or frame.own_id()
 
 
 def _message(sms: Sms) -> Message:
@@ -100,6 +98,7 @@ def _party(number: Number) -> Party:
 def _event(frame: Frame, sms: Sms, external_id: str, fact: AnyFact, *, ours: bool, **fields: Any) -> Event:
     own = Number() if sms.sender is None else sms.sender
     others = tuple(_party(one) for one in sms.to_members or ())
+    own_side = tuple(msgspec.structs.replace(one, kind="agent", is_us=True) for one in others)
     return Event(
         external_id,
         fact,
@@ -107,7 +106,7 @@ def _event(frame: Frame, sms: Sms, external_id: str, fact: AnyFact, *, ours: boo
         direction="outbound" if ours else "inbound",
         echo=ours,
         sender=msgspec.structs.replace(AGENT, name=own.display_name or "") if ours else _party(own),
-        recipients=others if ours else (),
+        recipients=others if ours else own_side,
         received_at=iso(sms.date_time) or frame.at,
         reply_context={"session_id": sms.session_id} if sms.session_id else {},
         **fields,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from im_ingest.connectors.zoom import bot, center, chat, meetings, phone
+from im_ingest import salvage
+from im_ingest.connectors.zoom import bot, calls, center, chat, meetings, phone
 from im_ingest.connectors.zoom.entities import Envelope, User
 from im_ingest.connectors.zoom.frame import Frame, Us, person
 from onethread.connector import Raw
@@ -16,22 +17,43 @@ from onethread.identity import digest
 
 Json = dict[str, msgspec.Raw]
 
-HANDLERS = {**bot.HANDLERS, **phone.HANDLERS, **meetings.HANDLERS, **center.HANDLERS}
+HANDLERS = {**bot.HANDLERS, **phone.HANDLERS, **calls.HANDLERS, **meetings.HANDLERS, **center.HANDLERS}
 TEAM_CHAT = ("team_chat.", "chat_message.", "chat_channel.")
-SECRETS = frozenset({"download_token", "response_url", "signature", "trigger_id"})
+SECRETS = frozenset({
+    "download_token", "response_url", "callback_url", "callback_token", "signature", "trigger_id",
+})  # fmt: skip
 """Whoever has one may fetch files, answer in the bot's name, or open a form."""
 
 
+class _Owner(msgspec.Struct):
+    """Whose chat it is, where somebody of another company acted."""
+
+    contact_account_id: str | None = None
+    channel_owner_account_id: str | None = None
+
+
 class _Account(msgspec.Struct):
-    """Whose webhook it is; the chatbot's events have a spelling of their own."""
+    """Whose webhook it is: the account of who acted, empty for people of other companies. Chatbots have a spelling of their own."""
 
     account_id: str | None = None
     own: str | None = msgspec.field(default=None, name="accountId")
+    object: msgspec.Raw = msgspec.Raw(b"{}")
+
+    @property
+    def named(self) -> str:
+        """The account, "" where none is told."""
+        if found := self.account_id or self.own:
+            return found
+        try:
+            where = msgspec.json.decode(self.object, type=_Owner)
+        except msgspec.MsgspecError:
+            return ""
+        return where.contact_account_id or where.channel_owner_account_id or ""
 
 
 def events(data: bytes, us: Us) -> Iterator[Event]:
     """The events of one webhook. msgspec's errors mean that it is none."""
-    envelope = msgspec.json.decode(data, type=Envelope)
+    envelope, _ = salvage.decoded(data, Envelope)
     frame = Frame(envelope.event, envelope.event_ts, bytes(envelope.payload), us, data)
     if frame.name in HANDLERS:
         yield from HANDLERS[frame.name](frame)
@@ -69,7 +91,7 @@ def record(body: bytes) -> Raw:
     account = msgspec.json.decode(payload, type=_Account)
     kept = _without_secrets(msgspec.json.decode(payload, type=Json))
     data = msgspec.json.encode({**_without_secrets(envelope), "payload": kept})
-    return Raw(data, account=account.account_id or account.own or "")
+    return Raw(data, account=account.named)
 
 
 def _without_secrets(fields: Json) -> Json:
@@ -78,6 +100,6 @@ def _without_secrets(fields: Json) -> Json:
         hashed = digest(bytes(kept["triggerId"]).decode("utf-8", "replace"))
         kept["triggerId"] = msgspec.Raw(msgspec.json.encode(hashed))
     inner = kept.get("object")
-    if inner is not None and bytes(inner).lstrip()[:1] == b"{" and b'"trigger_id"' in bytes(inner):
+    if inner is not None and bytes(inner).lstrip()[:1] == b"{":
         kept["object"] = msgspec.Raw(msgspec.json.encode(_without_secrets(msgspec.json.decode(inner, type=Json))))
     return kept
