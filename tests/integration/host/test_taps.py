@@ -4,104 +4,29 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from typing import Any
 
 import hostkit
 import httpx
 import pytest
 from acme_ingest.connectors.acme.connector import Acme
+from acme_ingest.connectors.acme_poll.connector import AcmePoll
+from acme_ingest.connectors.acme_poll.connector import Settings as AcmePollSettings
+from acme_ingest.connectors.acme_stream.connector import AcmeStream
+from acme_ingest.connectors.acme_stream.connector import Settings as AcmeStreamSettings
 from hostkit import HOOK, SECRET, Kit, Replica, body, channel, item, signature, until
+from provider import Provider
+from tapsite import PATH, Away, Site
 
-from all_in_one.tapping import Tap
-from onethread.connector import Host, Keys, Raw, Request
-from onethread.errors import Conflict, Retryable
+from onethread.connector import Connector, Host, Keys, Raw, Request
+from onethread.errors import Conflict
 from onethread.host.channel import Channel
-from onethread.host.listeners import SIGHTINGS, SLOTS, TAPS, Listeners
+from onethread.host.listeners import SIGHTINGS, SLOTS, TAPS
 from onethread.host.tasks import cancelled
 from onethread.host.webhook import WebhookApp
 from onethread.log.topics import MESSAGES
 from onethread.state.mongo import MongoState
-from onethread.state.port import Document, StateStore
-
-PATH = f"/hooks/chn_acme/{HOOK}"
-
-
-class Away(StateStore):
-    """The store below; while `away`, it cannot be reached."""
-
-    def __init__(self, store: StateStore) -> None:
-        self.store, self.away = store, False
-
-    def _there(self) -> StateStore:
-        if self.away:
-            raise Retryable("store.url: the state is away.")
-        return self.store
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def get(self, collection: str, key: str) -> Document | None:
-        return await self._there().get(collection, key)
-
-    async def put(self, collection: str, key: str, value: bytes, expect: int) -> Document:
-        return await self._there().put(collection, key, value, expect)
-
-    async def delete(self, collection: str, key: str, expect: int) -> None:
-        await self._there().delete(collection, key, expect)
-
-    async def remove(self, collection: str, key: str, expect: int) -> None:
-        await self._there().remove(collection, key, expect)
-
-    async def scan(self, collection: str, prefix: str = "") -> list[Document]:
-        return await self._there().scan(collection, prefix)
-
-
-class Hand:
-    """A monotonic clock that is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Site:
-    """One replica that serves a channel, over one of the two stores, and whoever listens."""
-
-    def __init__(self, kit: Kit, store: Away, client: httpx.AsyncClient) -> None:
-        self.kit, self.store, self.client = kit, store, client
-        self.clock = Hand()
-        self.seen: list[dict[str, Any]] = []
-        self.told: list[str] = []
-        self._running: list[asyncio.Task[None]] = []
-
-    def serves(self) -> None:
-        watching = Listeners(
-            self.kit.ingest.taps, self.store, self.kit.channels, every=0.02, lease=15.0, clock=self.clock
-        )
-        self._running.append(asyncio.create_task(watching.run()))
-
-    async def listens(self, patience: float = 60.0) -> tuple[Tap, asyncio.Task[None]]:
-        tap = Tap(self.store, "chn_acme", self.seen.append, self.told.append, every=0.02, patience=patience)
-        task = asyncio.create_task(tap.run())
-        self._running.append(task)
-        return tap, task
-
-    async def looked_at(self) -> None:
-        await until(lambda: any("service" in one and "listening" in one for one in self.seen))
-        self.seen.clear()
-
-    async def post(self, content: bytes, headers: dict[str, str] | None = None, path: str = PATH) -> int:
-        headers = signature(content) if headers is None else headers
-        return (await self.client.post(path, content=content, headers=headers)).status_code
-
-    async def is_empty(self) -> bool:
-        return not [one for name in (TAPS, SIGHTINGS) for one in await self.store.store.scan(name)]
-
-    async def stop(self) -> None:
-        await cancelled(self._running)
 
 
 async def wake(to: Channel, what: object) -> None:
@@ -196,6 +121,26 @@ async def test_who_listens_is_told_that_nothing_is_stored(site: Site) -> None:
     await until(lambda: len(site.seen) == 1)
     assert (site.seen[0]["signature"], site.seen[0]["answer"]) == ("right", 503)
     assert "the log is away" in site.seen[0]["refused"]
+
+
+@pytest.mark.parametrize("kind", ["polling", "stream"])
+async def test_what_a_replica_pulls_is_shown(site: Site, kind: str) -> None:
+    provider = Provider()
+    async with hostkit.served(provider.app) as url:
+        pulls: Connector[Any] = AcmePoll(AcmePollSettings(url=url))
+        if kind == "stream":
+            pulls = AcmeStream(AcmeStreamSettings(url=url.replace("http:", "ws:")))
+        site.kit.channels.remove("chn_acme")
+        site.kit.channels.add(channel(pulls, allow_networks=(ip_network("127.0.0.0/8"),)))
+        site.serves()
+        await site.listens()
+        await site.looked_at()
+        provider.items = [item("m1"), {"id": 7}]
+        async with Replica(site.kit, "a"):
+            await until(lambda: len(site.seen) == 2)
+    assert [one["events"][0].get("external_id") for one in site.seen] == ["m1", None]
+    assert json.loads(site.seen[1]["record"]["data"]) == {"id": 7}
+    assert site.seen[1]["events"][0]["error"] == "poison"
 
 
 class Breaks(Acme):
