@@ -66,28 +66,36 @@ class Errands:
     # --- files ---
 
     async def _files(self, channel: Channel, held: Held, about: Files) -> float | None:
-        records = await self._log.fetch(TopicPartition(MESSAGES, about.partition), about.offset, 1)
-        if not records or records[0].offset != about.offset:  # retention was faster
+        event = await self._event(held, about)
+        files = waiting(event) if event is not None else {}
+        if event is None or not files:
             await held.done()
             return None
-        event = envelope.read(records[0].value, records[0].headers)
-        if await held.fetched.has(event.id, self.now()):  # delivered again
-            await held.done()
-            return None
-        files = waiting(event)
         outcomes, failure = await self._round(channel, held, about, files)
         if outcomes != about.outcomes:
             await self._tell(completion(event, outcomes, self._lender.ingest.now()))
-            await self._count(channel, [outcomes[number] for number in outcomes.keys() - about.outcomes.keys()])
+        arrived = [outcomes[number] for number in outcomes.keys() - about.outcomes.keys()]
         if failure is None:
-            if all(outcome.status == "stored" for outcome in outcomes.values()):
-                await held.fetched.note(event.id, self.now())
+            whole = all(outcome.status == "stored" for outcome in outcomes.values())
+            noted = [held.fetched.note(event.id, self.now())] if whole else []
+            await asyncio.gather(self._count(channel, arrived), *noted)
             await held.done()
             return None
-        ends = [
-            file.expires_at.timestamp() for number, file in files.items() if file.expires_at and number not in outcomes
-        ]
-        due = await self._later(held, msgspec.structs.replace(about, outcomes=outcomes), failure, ends)
+        await self._count(channel, arrived)
+        left = [file.expires_at for number, file in files.items() if number not in outcomes]
+        ends = [moment.timestamp() for moment in left if moment]
+        return await self._again(channel, held, msgspec.structs.replace(about, outcomes=outcomes), failure, ends)
+
+    async def _event(self, held: Held, about: Files) -> Event | None:
+        """The event whose files they are; None: retention was faster, or all are stored, and it was delivered again."""
+        records = await self._log.fetch(TopicPartition(MESSAGES, about.partition), about.offset, 1)
+        if not records or records[0].offset != about.offset:
+            return None
+        event = envelope.read(records[0].value, records[0].headers)
+        return None if await held.fetched.has(event.id, self.now()) else event
+
+    async def _again(self, channel: Channel, held: Held, about: Files, failure: Retryable, ends: list[float]) -> float:
+        due = await self._later(held, about, failure, ends)
         if isinstance(failure, Barred):
             await self._access.refused(channel.id, failure, held.job.refused, datetime.fromtimestamp(due, UTC))
         return due

@@ -4,6 +4,7 @@ Providers deliver again for some days. An event is remembered for one to two wee
 so there are at most 8192 documents, however much was fetched.
 """
 
+import asyncio
 import hashlib
 
 from onethread.errors import Conflict
@@ -25,11 +26,9 @@ class Fetched:
     async def has(self, event: str, now: float) -> bool:
         """Whether it was noted in this week or the last."""
         bucket, mark = _place(event)
-        for week in (_week(now), _week(now) - 1):
-            document = await self._store.get(_COLLECTION, _key(week, bucket))
-            if document is not None and _holds(document.value, mark):
-                return True
-        return False
+        weeks = (_week(now), _week(now) - 1)
+        found = await asyncio.gather(*[self._store.get(_COLLECTION, _key(week, bucket)) for week in weeks])
+        return any(document is not None and _holds(document.value, mark) for document in found)
 
     async def note(self, event: str, now: float) -> None:
         """All files of this event are stored."""
