@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
+import msgspec
 import typer
 
 from all_in_one.context import Context, channels, fail, opened_log, out, run, show
 from onethread import assembly, dead_letters
-from onethread.connector import Raw
+from onethread.connector import Raw, Webhook
 from onethread.dead_letters import DeadLetter
 from onethread.errors import Poison
+from onethread.host.channel import Channel
 from onethread.host.ingest import Ingest
 from onethread.log.port import EventLog
 from onethread.log.topics import MESSAGES
@@ -105,17 +107,31 @@ async def _replayed(ctx: Context, log: EventLog, letter: DeadLetter) -> str:
     one = found.get(letter.channel_id)
     if one is None:
         return f"not sent: there is no channel {letter.channel_id}"
-    if letter.stage == "unpack":
-        return "not sent: a whole request that could not be read; the provider must send it again"
     tokens = OwnTokens(assembly.master_keys(ctx.settings))
-    raw = Raw(data, letter.form, letter.account, letter.about, letter.media_type or "application/json", letter.at)
     try:
+        raws = _records(one, letter, data)
         async with assembly.parsers(ctx.settings) as parsers:
             ingest = Ingest(log, assembly.blob_store(ctx.settings), found, tokens, parsers=parsers)
-            outcome = await ingest.records(one, [raw])
+            outcome = await ingest.records(one, raws)
     except Poison as error:
-        return f"set aside again: {error}"
-    return f"set aside again as {outcome.dead_letters[0]}" if outcome.dead_letters else f"events: {len(outcome.events)}"
+        return f"stays set aside: {error}"
+    if outcome.dead_letters:
+        return f"set aside again as {', '.join(outcome.dead_letters)}"
+    return f"events: {len(outcome.events)}" if raws else "nothing to store: it asked for a pull, which comes by itself"
+
+
+def _records(one: Channel, letter: DeadLetter, data: bytes) -> list[Raw]:
+    """What the letter holds: a record, or a whole request, whose records these are. Raises Poison while it cannot be unpacked."""
+    if letter.stage != "unpack":
+        media_type = letter.media_type or "application/json"
+        return [Raw(data, letter.form, letter.account, letter.about, media_type, letter.at)]
+    if not isinstance(one.connector, Webhook):
+        raise Poison(f"{one.id} has no entrance by now")
+    try:
+        found = list(one.connector.unpack(dead_letters.request_of(letter, data)))
+    except Exception as error:  # the same as when it came: whatever the connector makes of it
+        raise Poison(f"it cannot be unpacked: {type(error).__name__}: {error}") from error
+    return [msgspec.structs.replace(part, ingested_at=letter.at) for part in found if isinstance(part, Raw)]
 
 
 def _shown(letter: DeadLetter) -> dict[str, object]:

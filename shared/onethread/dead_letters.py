@@ -11,14 +11,14 @@ from typing import Literal
 import msgspec
 
 from onethread import envelope
-from onethread.connector import Raw
+from onethread.connector import Raw, Request
 from onethread.envelope import ordering_key
 from onethread.errors import Poison
 from onethread.event import Moment, Struct
 from onethread.identity import digest
 from onethread.log.port import Draft, EventLog, Record, TopicPartition
 from onethread.log.topics import DEAD_LETTERS
-from onethread.logs import get_logger
+from onethread.logs import get_logger, is_secret
 
 _log = get_logger(__name__)
 
@@ -26,6 +26,7 @@ INLINE_BYTES = 64 * 1024
 """Originals above this lie in the blob store."""
 
 _MAX_VALUE = 700_000
+_QUERY = "query."
 _CAME_FROM = "onethread_set_aside_at"
 """Header of a record that is replayed: topic, partition and offset at which it was set aside first."""
 
@@ -119,6 +120,23 @@ def of_raw(
         raw.data, origin="connector", tenant=tenant, channel_id=channel_id, connector=connector, stage=stage, reason=reason,
         at=at, detail=detail, form=raw.form, about=raw.about, account=raw.account, media_type=raw.media_type,
     )  # fmt: skip
+
+
+def of_request(request: Request, *, tenant: str, channel_id: str, connector: str, detail: str) -> DeadLetter:
+    """A dead letter of an authentic request that could not be unpacked, with all that is no secret of it."""
+    query = {f"{_QUERY}{name}": text for name, text in request.query.items() if not is_secret(name)}
+    return dead_letter(
+        request.body, origin="connector", tenant=tenant, channel_id=channel_id, connector=connector, stage="unpack",
+        reason="poison", at=request.arrived_at, detail=detail, about={"path": request.path, **query},
+        media_type=request.headers.get("content-type", ""),
+        headers={name: text for name, text in request.headers.items() if not is_secret(name)},
+    )  # fmt: skip
+
+
+def request_of(letter: DeadLetter, data: bytes) -> Request:
+    """The request again, to be unpacked: it was authentic, and its signature may be gone. `data`: the original bytes."""
+    query = {name.removeprefix(_QUERY): text for name, text in letter.about.items() if name.startswith(_QUERY)}
+    return Request("POST", "", letter.about.get("path", ""), query, letter.headers, data, letter.at)
 
 
 def draft(letter: DeadLetter) -> Draft:

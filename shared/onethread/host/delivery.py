@@ -8,12 +8,12 @@ import msgspec
 
 from onethread import metrics
 from onethread.connector import Answer, Misconfigured, Raw, Rejected, Request, Retryable, Wake, Webhook
-from onethread.dead_letters import DeadLetter, dead_letter
+from onethread.dead_letters import DeadLetter, of_request
 from onethread.host.batch import Outcome
 from onethread.host.channel import Channel
 from onethread.host.ingest import Ingest
 from onethread.host.showing import Seen
-from onethread.logs import get_logger, is_secret
+from onethread.logs import get_logger
 
 _log = get_logger(__name__)
 
@@ -153,13 +153,9 @@ class Deliveries:
         return records, [item for item in items if isinstance(item, Wake)], None
 
     async def _set_body_aside(self, channel: Channel, request: Request, error: Exception) -> DeadLetter:
-        query = {f"query.{name}": text for name, text in request.query.items() if not is_secret(name)}
-        letter = dead_letter(
-            request.body, origin="connector", tenant=channel.tenant, channel_id=channel.id, connector=channel.connector.name,
-            stage="unpack", reason="poison", at=request.arrived_at,
-            detail=f"the body could not be unpacked: {type(error).__name__}: {error}",
-            about={"path": request.path, **query}, media_type=request.headers.get("content-type", ""),
-            headers={name: text for name, text in request.headers.items() if not is_secret(name)},
+        letter = of_request(
+            request, tenant=channel.tenant, channel_id=channel.id, connector=channel.connector.name,
+            detail=f"the body could not be unpacked: {type(error).__name__}: {error}; mend the settings or the connector, then replay",
         )  # fmt: skip
         await self._ingest.set_aside(letter)
         return letter
