@@ -10,8 +10,10 @@ from unifier.model import EntriesMoved, Entry, Head, Participant
 MAX_PARTICIPANTS = 100
 """A head stays small however large a group is; the rest is in the entries."""
 
-TALK = frozenset({"message", "call", "postback", "session.started", "rating"})
+TALK = frozenset({"message", "call", "call.recording", "postback", "session.started", "rating"})
 """Kinds that make a conversation active."""
+SHOWN = TALK - {"session.started"}
+"""Kinds one of which makes a conversation that is listed: who only opened a chat has said nothing yet."""
 
 
 def fold(head: Head | None, strand: str, entries: Iterable[Entry]) -> Head:
@@ -37,11 +39,16 @@ def _step(head: Head, entry: Entry) -> Head:
 
 def _moved(head: Head, entry: Entry, moved: EntriesMoved) -> Head:
     if moved.to != head.id:
-        return msgspec.structs.replace(head, message_count=max(head.message_count - moved.messages, 0))
+        return msgspec.structs.replace(
+            head,
+            message_count=max(head.message_count - moved.messages, 0),
+            talk_count=max(head.talk_count - moved.talks, 0),
+        )
     return msgspec.structs.replace(
         head,
         identity=head.identity or entry.own,  # a strand split off is its customer's too
         message_count=head.message_count + moved.messages,
+        talk_count=head.talk_count + moved.talks,
         created_at=min(head.created_at or entry.at, entry.at),
         last_at=max(head.last_at, entry.at),
     )
@@ -66,6 +73,7 @@ def _said(head: Head, entry: Entry) -> Head:
         if is_message and event.direction == "outbound"
         else head.answered_at,
         message_count=head.message_count + is_message,
+        talk_count=head.talk_count + (entry.kind in SHOWN),
         subject=head.subject or subject,
         networks=_with(head.networks, event.network),
         channel_ids=_with(head.channel_ids, event.channel_id),

@@ -70,12 +70,13 @@ class Joined(_Document, frozen=True, kw_only=True):
 
 
 class EntriesMoved(_Document, frozen=True, kw_only=True):
-    """The marker of a move, in both timelines. `messages`: how many of the entries count as messages."""
+    """The marker of a move, in both timelines. `messages`, `talks`: how many of the entries count as such."""
 
     entry_ids: tuple[str, ...]
     source: str
     to: str
     messages: int = 0
+    talks: int = 0
     by: By = By()
 
 
@@ -177,7 +178,8 @@ class Head(_Document, frozen=True, kw_only=True):
     """The summary of one strand: a fold of its entries up to and including seq `through`.
 
     `root`: the strand whose id is the conversation's. `identity`: the founder's own identity. `published`: last seq known to
-    be published; may be too low, never too high. Times 0: no message yet. `answered_at`: of our newest message.
+    be published; may be too low, never too high. Times 0: no talk yet. `answered_at`: of our newest message.
+    `talk_count`: messages, and what else makes it a conversation that people are to see: a missed call, a form.
     """
 
     id: str
@@ -190,6 +192,7 @@ class Head(_Document, frozen=True, kw_only=True):
     waiting_since: int = 0
     answered_at: int = 0
     message_count: int = 0
+    talk_count: int = 0
     subject: str = ""
     status: str = "open"
     networks: tuple[str, ...] = ()

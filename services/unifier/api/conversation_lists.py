@@ -93,7 +93,7 @@ async def _only(parts: Services, tenant: str, filters: Filters) -> HeadFilter:
 
 def _represents(head: Head, group: Iterable[Head], only: HeadFilter, filters: Filters) -> bool:
     """Whether the conversation is listed by this strand."""
-    matching = [one for one in group if one.message_count and _meets(one, only)]
+    matching = [one for one in group if one.talk_count and _meets(one, only)]
     if not matching:
         return False
     last = max(matching, key=lambda one: (one.last_at, one.id))

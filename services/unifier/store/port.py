@@ -230,7 +230,7 @@ class ConversationStore(Opening):
         limit: int,
         only: HeadFilter,
     ) -> list[Head]:
-        """Heads with at least one message: newest (last_at, id) first, or eldest id first (`Position.at` is 0 then)."""
+        """Heads with a `talk_count` above 0: newest (last_at, id) first, or eldest id first (`Position.at` is 0 then)."""
 
     @abstractmethod
     async def timeline(

@@ -48,7 +48,12 @@ def lean(one: Entry) -> Entry:
 
 def head(strand: str, through: int, **fields: Any) -> Head:
     """A head with messages, its own root."""
-    given: dict[str, Any] = {"root": strand, "message_count": through, "last_at": MILLISECONDS + through} | fields
+    given: dict[str, Any] = {
+        "root": strand,
+        "message_count": through,
+        "talk_count": through,
+        "last_at": MILLISECONDS + through,
+    } | fields
     return Head(id=strand, through=through, **given)
 
 

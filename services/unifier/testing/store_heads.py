@@ -118,7 +118,7 @@ class HeadsContract:
     async def test_heads_are_listed_by_activity_and_by_age(self, store: ConversationStore, limit: int) -> None:
         times = {"a": 30, "b": 10, "c": 20, "d": 20, "e": 20}
         await store.fold([(head(f"acme/cnv_{name}", 1, last_at=at), 0) for name, at in times.items()])
-        await store.fold([(head("acme/cnv_silent", 1, message_count=0), 0)])
+        await store.fold([(head("acme/cnv_silent", 1, message_count=0, talk_count=0), 0)])
         assert await pages(store, "acme", "active", limit) == ["a", "e", "d", "c", "b"]
         assert await pages(store, "acme", "created", limit) == ["a", "b", "c", "d", "e"]
         assert await store.list_heads("acme", "active", None, 0, ALL) == []

@@ -5,9 +5,10 @@ from typing import Any
 import httpx
 import pytest
 from desk.said import Company
-from desk.site import Site
+from desk.site import START, Site
 
-from onethread.event import Claim, Party
+from onethread.event import Call, Claim, Party, Postback, Receipt, SessionStarted
+from unifier.reading import moment
 
 
 def _person(number: int) -> Party:
@@ -140,6 +141,30 @@ async def test_a_conversation_without_a_message_is_not_listed(site: Site, acme: 
     assert [item["message_count"] for item in items] == [1]
     assert items[0]["customer_id"] is not None
     assert items[0]["created_at"] == items[0]["last_active_at"] == "2026-01-05T08:00:00.000Z"
+
+
+async def test_a_missed_call_or_a_form_of_somebody_new_is_listed_and_an_opened_chat_is_not(
+    site: Site, acme: Company
+) -> None:
+    """Who is called back is a customer too; whoever only opened the window has said nothing yet."""
+
+    async def listed() -> list[tuple[str, int]]:
+        async with await site.desk() as desk:
+            items = await _all(desk, "/v1/conversations", expand="last_entry")
+        return [(item["last_entry"]["kind"], item["message_count"]) for item in items]
+
+    mia = acme.mia_on_whatsapp()
+    await site.tell(acme.event("whatsapp", "opened", SessionStarted(), 0, sender=mia))
+    assert await listed() == []
+    await site.tell(acme.event("whatsapp", "read", Receipt(status="read", until=moment(START)), 1, sender=mia))
+    assert await listed() == []
+    await site.tell(acme.event("whatsapp", "called", Call(status="missed"), 2, sender=mia))
+    assert await listed() == [("call", 0)]
+    form = acme.event("x", "form", Postback(title="Call me back"), 3, sender=acme.mia())
+    await site.tell(form)
+    assert await listed() == [("postback", 0), ("call", 0)]
+    await site.tell(acme.move([form], None, 10))
+    assert await listed() == [("postback", 0), ("call", 0)]
 
 
 # --- entries -------------------------------------------------------------------------------------------------------

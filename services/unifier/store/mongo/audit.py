@@ -116,7 +116,7 @@ class MongoAudit(Audit):
 
 
 def _fields(head: Head) -> Document:
-    return {**fields_of(head), "tenant": tenant_of(head.id), "listed": head.message_count > 0}
+    return {**fields_of(head), "tenant": tenant_of(head.id), "listed": head.talk_count > 0}
 
 
 def _claims(document: Document) -> Iterator[Claim]:

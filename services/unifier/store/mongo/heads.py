@@ -76,7 +76,7 @@ def _folding(head: Head, expected: int, mark: str) -> UpdateOne:
     """A pipeline that leaves a head as it is if its `through` is another: so `_id` alone finds it, in any server's plan."""
     fields = fields_of(head)
     told = {"published": {"$max": ["$published", fields.pop("published")]}}  # another may have raised it further
-    new = {**fields, "tenant": tenant_of(head.id), "listed": head.message_count > 0, "mark": mark}
+    new = {**fields, "tenant": tenant_of(head.id), "listed": head.talk_count > 0, "mark": mark}
     folded = {"$mergeObjects": ["$$ROOT", {"$literal": new}, told]}
     is_expected = {"$eq": [{"$ifNull": ["$through", 0]}, expected]}
     change = [{"$replaceWith": {"$cond": [is_expected, folded, "$$ROOT"]}}]

@@ -14,10 +14,10 @@ from unifier.store.port import Position
 _encode = msgspec.json.Encoder().encode
 _head = msgspec.json.Decoder(Head)
 
-_INSERT = """INSERT INTO heads (id, tenant, root, identity, through, published, last_at, message_count, body)
-    VALUES (:id, :tenant, :root, :identity, :through, :published, :last_at, :message_count, :body) ON CONFLICT DO NOTHING"""
+_INSERT = """INSERT INTO heads (id, tenant, root, identity, through, published, last_at, talk_count, body)
+    VALUES (:id, :tenant, :root, :identity, :through, :published, :last_at, :talk_count, :body) ON CONFLICT DO NOTHING"""
 _UPDATE = """UPDATE heads SET root = :root, identity = :identity, through = :through, last_at = :last_at,
-    published = max(published, :published), message_count = :message_count, body = :body WHERE id = :id AND through = :expected"""
+    published = max(published, :published), talk_count = :talk_count, body = :body WHERE id = :id AND through = :expected"""
 
 
 def fold(connection: sqlite3.Connection, heads: Sequence[tuple[Head, int]]) -> set[str]:
@@ -34,7 +34,7 @@ def _written(connection: sqlite3.Connection, head: Head, expected: int) -> bool:
         "through": head.through,
         "published": head.published,
         "last_at": head.last_at,
-        "message_count": head.message_count,
+        "talk_count": head.talk_count,
         "body": _encode(head).decode(),
         "expected": expected,
     }
@@ -77,7 +77,7 @@ def listed(
     if only.identities is not None:
         source = "json_each(:identities) AS asked CROSS JOIN heads AS h ON h.identity = asked.value"
         other = "+"
-    where = ["h.message_count > 0"]
+    where = ["h.talk_count > 0"]
     if order == "created":
         where.append(f"{other}h.id > :begin AND {other}h.id < :end")
     else:

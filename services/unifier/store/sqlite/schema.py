@@ -25,7 +25,7 @@ _TABLES = (
         PRIMARY KEY (owner, window, bucket, grouping, strand)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS heads (
         id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, root TEXT NOT NULL, identity TEXT NOT NULL,
-        through INTEGER NOT NULL, published INTEGER NOT NULL, last_at INTEGER NOT NULL, message_count INTEGER NOT NULL,
+        through INTEGER NOT NULL, published INTEGER NOT NULL, last_at INTEGER NOT NULL, talk_count INTEGER NOT NULL,
         body TEXT NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS identities (
         id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, scope TEXT NOT NULL, value TEXT NOT NULL, since INTEGER NOT NULL,
@@ -45,7 +45,7 @@ _INDEXES = {
     "entries_target_at": "entries (target, at) WHERE target IS NOT NULL",
     "heads_root": "heads (root)",
     "heads_identity": "heads (identity, last_at, id)",
-    "heads_active": "heads (tenant, last_at, id) WHERE message_count > 0",
+    "heads_active": "heads (tenant, last_at, id) WHERE talk_count > 0",
     "identities_customer": "identities (customer)",
     "links_a": "links (a)",
     "links_b": "links (b)",
