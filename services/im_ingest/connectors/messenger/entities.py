@@ -39,7 +39,7 @@ class Elements(msgspec.Struct):
 
 
 class Payload(msgspec.Struct):
-    """What an attachment holds; `url` is a signed address that expires."""
+    """What an attachment holds; `url` is a signed address that expires; status and times (Unix seconds): of an appointment."""
 
     url: str | None = None
     title: str | None = None
@@ -49,6 +49,9 @@ class Payload(msgspec.Struct):
     text: str | None = None
     elements: list[Element] | None = None
     product: Elements | None = None
+    status: str | None = None
+    start_time: Stamp = None
+    end_time: Stamp = None
 
 
 class Attachment(msgspec.Struct):
