@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from im_ingest.connectors.messenger.entities import Advertisement, Attachment, Element, Message, Payload
-from im_ingest.connectors.messenger.entities import Referral as ReferralRecord
+from im_ingest.connectors.messenger.said import Advertisement, Attachment, Element, Message, Payload
+from im_ingest.connectors.messenger.said import Referral as ReferralRecord
 from im_ingest.meta import moment
 from onethread.event import Attachment as File
 from onethread.event import AttachmentKind, Body, Location, Quote, Referral, WebLink
@@ -127,7 +127,7 @@ def _words(attachments: list[Attachment]) -> Iterable[str]:
 def _appointment(payload: Payload) -> Iterable[str]:
     times = [f"{at:%Y-%m-%d %H:%M} UTC" for at in map(moment, (payload.start_time, payload.end_time)) if at]
     if payload.status or times:
-        yield f"Appointment {payload.status or ''}".rstrip() + ": " + " to ".join(times)
+        yield ": ".join(filter(None, (f"Appointment {payload.status or ''}".rstrip(), " to ".join(times))))
 
 
 def _point(attachment: Attachment) -> Location | None:
