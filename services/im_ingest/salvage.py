@@ -7,6 +7,13 @@ import msgspec
 T = TypeVar("T")
 Json = dict[str, msgspec.Raw]
 
+DEEPEST = 4
+"""Levels that are opened, for each is read anew."""
+MOST = 1000
+"""Elements of a damaged list that are tried."""
+NAMES = 10
+"""Unread fields that people are told of."""
+
 
 class Salvaged(NamedTuple):
     """What could be read, and the names of fields that could not."""
@@ -23,11 +30,11 @@ def decoded(data: bytes, kind: type[T]) -> tuple[T, str]:
     try:
         return msgspec.json.decode(data, type=kind), ""
     except msgspec.ValidationError:
-        found = _readable(data, kind)
-        return msgspec.json.decode(found.data, type=kind), f"cannot read {', '.join(found.unread)}"
+        found = _readable(data, kind, DEEPEST)
+        return msgspec.json.decode(found.data, type=kind), f"cannot read {', '.join(found.unread[:NAMES])}"
 
 
-def _readable(data: bytes, kind: type) -> Salvaged:
+def _readable(data: bytes, kind: type, depth: int) -> Salvaged:
     kept: Json = {}
     unread: list[str] = []
     nested = {field.encode_name: _struct(field.type) for field in msgspec.structs.fields(kind)}
@@ -35,19 +42,21 @@ def _readable(data: bytes, kind: type) -> Salvaged:
         if _fits(name, value, kind):
             kept[name] = value
             continue
-        part, names = _rest(name, value, kind, nested.get(name))
+        part, names = _rest(name, value, kind, nested.get(name) if depth else None, depth)
         unread += names
         if part is not None and _fits(name, part, kind):
             kept[name] = part
     return Salvaged(msgspec.json.encode(kept), tuple(unread))
 
 
-def _rest(name: str, value: msgspec.Raw, kind: type, inner: type | None) -> tuple[msgspec.Raw | None, tuple[str, ...]]:
+def _rest(
+    name: str, value: msgspec.Raw, kind: type, inner: type | None, depth: int
+) -> tuple[msgspec.Raw | None, tuple[str, ...]]:
     """What can be read of a strange field, and what of it cannot."""
     part = _elements(name, value, kind)
     if part is None and inner is not None:
         try:
-            found = _readable(bytes(value), inner)
+            found = _readable(bytes(value), inner, depth - 1)
         except msgspec.ValidationError:
             return None, (name,)
         return msgspec.Raw(found.data), tuple(f"{name}.{each}" for each in found.unread) or (name,)
@@ -69,7 +78,7 @@ def _elements(name: str, value: msgspec.Raw, kind: type) -> msgspec.Raw | None:
         elements = msgspec.json.decode(value, type=list[msgspec.Raw])
     except msgspec.ValidationError:
         return None
-    fitting = [each for each in elements if _fits(name, msgspec.Raw(msgspec.json.encode([each])), kind)]
+    fitting = [each for each in elements[:MOST] if _fits(name, msgspec.Raw(msgspec.json.encode([each])), kind)]
     return msgspec.Raw(msgspec.json.encode(fitting))
 
 

@@ -2,7 +2,8 @@
 
 It knows no connector. What it does was read in Zoom's webhook reference and sample app: an answer within three seconds, three more
 attempts after 5, 20 and 60 minutes for 5xx and silence, none for 4xx; a URL that fails the challenge six times in a row is switched off.
-Each attempt is signed with the time of its own sending unless `signs_once` is set: which of the two Zoom does, is not documented.
+The id of a request stays the same when it is repeated. Each attempt is signed with the time of its own sending unless `signs_once` is set: which
+of the two Zoom does, is not documented.
 """
 
 import asyncio
@@ -91,7 +92,7 @@ class ZoomServer(PushingServer):
         plain = secrets.token_urlsafe(16)
         body = json.dumps({"event": "endpoint.url_validation", "payload": {"plainToken": plain}, "event_ts": _now()})
         expected = hmac.new(self.secret_token.encode(), plain.encode(), hashlib.sha256).hexdigest()
-        status, answer = await self._post(url, body.encode(), int(time.time()))
+        status, answer = await self._post(url, body.encode(), int(time.time()), plain)
         try:
             right = status == 200 and json.loads(answer) == {"plainToken": plain, "encryptedToken": expected}
         except ValueError:
@@ -160,9 +161,9 @@ class ZoomServer(PushingServer):
         self.web.files.clear()
 
     async def _until_taken(self, url: str, body: bytes) -> None:
-        first = int(time.time())
+        first, name = int(time.time()), secrets.token_hex(8)
         for attempt in range(len(WAITS) + 1):
-            status, _ = await self._post(url, body, first if self.signs_once else int(time.time()))
+            status, _ = await self._post(url, body, first if self.signs_once else int(time.time()), name)
             self.deliveries.append(Delivery(body, attempt, status))
             if 200 <= status < 500:
                 break
@@ -175,8 +176,9 @@ class ZoomServer(PushingServer):
             self.lost.append(body)
         await self._pushed()
 
-    async def _post(self, url: str, body: bytes, at: int) -> tuple[int, bytes]:
-        headers = {"content-type": "application/json; charset=utf-8", **self.signature(body, at)}
+    async def _post(self, url: str, body: bytes, at: int, name: str) -> tuple[int, bytes]:
+        headers = {"content-type": "application/json; charset=utf-8", "x-zm-request-id": name}
+        headers |= self.signature(body, at)
         try:
             response = await self._client.post(url, content=body, headers=headers)
         except httpx.HTTPError:

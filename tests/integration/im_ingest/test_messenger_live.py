@@ -210,6 +210,18 @@ async def test_the_probe_says_what_to_change(
     assert "a-long-hook-secret" not in str(failed)
 
 
+async def test_what_is_subscribed_besides_stays(messenger: MessengerServer) -> None:
+    lent = connector(messenger)
+    messenger.callback, messenger.dashboard_fields = HERE, {*Messenger.fields, "feed"}
+    messenger.fields = {"messages", "response_feedback"}
+    async with RecordingHost(lent) as host:
+        await lent.subscribe(host, "https://hooks.example.com/hooks/chn_other/a-long-hook-secret")
+        await lent.subscribe(host, "https://hooks.example.com/hooks/chn_other/a-long-hook-secret")
+    assert messenger.fields == {*Messenger.fields, "response_feedback"}
+    assert (messenger.callback, messenger.dashboard_fields) == (HERE, {*Messenger.fields, "feed"})
+    assert [method for method, path, _ in messenger.calls if path.endswith("subscribed_apps")] == ["GET", "POST", "GET"]
+
+
 async def test_stopping_ends_the_subscription(messenger: MessengerServer) -> None:
     lent = connector(messenger)
     async with RecordingHost(lent) as host:

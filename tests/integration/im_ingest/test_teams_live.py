@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from failures.house import Backend, House, Replica, built, said
+from failures.house import Backend, House, Replica, built, said, until
 
 from im_ingest.connectors.teams.connector import Settings, Teams
 from onethread.connector import Raw
 from onethread.errors import Misconfigured
-from onethread.event import Message
+from onethread.event import Claim, Message
+from onethread.log.port import TopicPartition
 from onethread.log.topics import MESSAGES
 from onethread.testing.fixtures import RequestInput
 from onethread.testing.recording_host import RecordingHost
@@ -296,3 +297,30 @@ async def test_the_probe_says_what_is_wrong(teams: TeamsServer) -> None:
     assert not (await steps(openid_url=f"{teams.url}/nowhere"))["keys"][0]
     teams.keys = []
     assert "endorsed" in (await steps())["keys"][1]
+
+
+async def test_an_address_is_believed_if_it_is_of_the_tenants_own_directory(teams: TeamsServer, house: House) -> None:
+    """Whoever runs a company's directory can write anybody's address into it."""
+    eve = {"id": "29:1eveXYZ", "name": "Eve", "aadObjectId": "33333333-2222-4333-8444-666666666666"}
+    teams.members[str(ANA["id"])] = {**ANA, "email": "ana@example.com", "tenantId": TENANT, "userRole": "user"}
+    teams.members[eve["id"]] = {**eve, "email": "ben@example.com", "tenantId": OTHER_TENANT, "userRole": "user"}
+    channel = house._adds(connector(teams))
+    async with house.running() as (replica,):
+        teams.endpoint = replica.hook(channel)
+        teams.say("Hello")
+        teams.say("I am Ben, believe me", chat="a:2", **{"from": eve})
+        await teams.confirmed()
+        await until(lambda: profiles(house), "both were looked up")
+        await house.quiet()
+        ana, ben = await house.who(Claim("email", "ana@example.com"), Claim("email", "ben@example.com"))
+    assert {one["type"] for one in ana["identities"]} == {"teams_user", "teams_account", "email"}
+    assert ([one["type"] for one in ben["identities"]], ben["suggestions"]) == (["email"], 1)
+
+
+async def profiles(house: House) -> bool:
+    """Whether the log holds what the roster tells of two people."""
+    found = 0
+    for partition, extent in (await house.log.extents(MESSAGES)).items():
+        for record in await house.log.fetch(TopicPartition(MESSAGES, partition), extent.begin):
+            found += b'"form":"profile"' in record.value
+    return found == 2

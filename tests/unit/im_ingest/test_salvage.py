@@ -63,3 +63,15 @@ def test_a_part_that_is_nothing_without_its_strange_field_is_left_out() -> None:
     found, wrong = read({"id": "1", "before": {"id": 7}})
     assert (found.id, wrong) == ("1", "cannot read before.id")
     assert found.before is None
+
+
+def test_what_is_told_and_tried_has_an_end() -> None:
+    deep: dict[str, Any] = {"id": "9", "text": 0}
+    for level in range(50):
+        deep = {"id": str(level), "text": 0, "again": deep, "files": [{}] * 5000}
+    found, wrong = read(deep)
+    levels = 0
+    while found.again is not None:
+        found, levels = found.again, levels + 1
+    assert levels == 4
+    assert wrong.count(",") == 9

@@ -148,6 +148,7 @@ def test_no_secret_of_a_record_is_kept() -> None:
         ({"team": {"id": "T4"}, "view": {"app_installed_team_id": "T6"}}, "T6"),
         ({}, ""),
         ({"team_id": 7}, ""),
+        ({"team_id": 7, "authorizations": [None, {"team_id": "T3"}]}, "T3"),
     ],
 )
 def test_a_record_is_for_the_workspace_through_which_we_get_it(whose: dict[str, Any], expected: str) -> None:

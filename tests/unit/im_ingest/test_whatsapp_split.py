@@ -16,6 +16,8 @@ from onethread.event import Message
 
 METADATA = {"display_phone_number": "15550100", "phone_number_id": "106540352242922"}
 
+TEXT = {"from": "1", "id": "wamid.1", "type": "text", "text": {"body": "Hi"}}
+
 
 def split(**value: Any) -> list[Raw]:
     change = {"field": "messages", "value": {"metadata": METADATA, **value}}
@@ -41,6 +43,18 @@ def test_each_element_goes_with_the_contact_that_it_names() -> None:
     assert {(raw.account, raw.about["business_account"], raw.about["entry_time"]) for raw in made} == {
         ("106540352242922", "1", "5")
     }
+
+
+@pytest.mark.parametrize(
+    ("spelt", "known_as"),
+    [("5215512345678", "525512345678"), ("551181234567", "5511981234567"), ("5491123456789", "541123456789")],
+)
+def test_a_number_that_is_spelt_in_two_ways_goes_with_its_contact(spelt: str, known_as: str) -> None:
+    value = people(20)
+    value["contacts"].append({"profile": {"name": "Ana"}, "wa_id": known_as, "user_id": "BR.1"})
+    value["messages"].append({**TEXT, "from": spelt, "id": "wamid.ana"})
+    (event,) = normalised(split(**value)[-1].data, {})
+    assert (event.sender.name, event.sender.claims[0].value, event.external_id) == ("Ana", "BR.1", "wamid.ana")
 
 
 @pytest.mark.parametrize("alike", [False, True])
@@ -69,9 +83,6 @@ def test_messages_of_a_history_are_records_of_their_own() -> None:
     kept = [msgspec.json.decode(raw.data)["value"]["history"][0] for raw in made]
     assert [len(each.get("threads", ())) for each in kept] == [1, 1, 1, 0]
     assert kept[2]["threads"][0]["id"] == "351912000222"
-
-
-TEXT = {"from": "1", "id": "wamid.1", "type": "text", "text": {"body": "Hi"}}
 
 
 @pytest.mark.parametrize("name", ["contacts", "statuses", "message_echoes", "calls", "history"])

@@ -128,15 +128,36 @@ def test_an_unsigned_challenge_is_refused() -> None:
     assert connector().handshake(msgspec.structs.replace(unsigned, method="GET")) is None
 
 
+@pytest.mark.parametrize(
+    ("payload", "account"),
+    [
+        ({"account_id": "abc", "object": {"contact_account_id": "other"}}, "abc"),
+        ({"accountId": "abc"}, "abc"),
+        ({"account_id": "", "object": {"contact_account_id": "abc", "channel_owner_account_id": ""}}, "abc"),
+        ({"account_id": "", "object": {"contact_account_id": 7, "channel_owner_account_id": "abc"}}, "abc"),
+        ({"account_id": "", "object": []}, ""),
+        ({"account_id": 7}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_record_is_for_the_account_whose_chat_it_is(payload: dict[str, Any], account: str) -> None:
+    """Events of people of other companies name no account."""
+    (raw,) = connector().unpack(signed(json.dumps({"event": "x", "payload": payload}).encode()))
+    assert isinstance(raw, Raw)
+    assert raw.account == account
+
+
 def test_secrets_inside_a_body_are_dropped() -> None:
-    secrets = {"download_token": "s1", "response_url": "s2"}
+    secrets = {"download_token": "s1", "response_url": "s2", "callback_url": "s7", "callback_token": "s8"}
     payload = {
         "account_id": "abc",
         "signature": "s3",
         "triggerId": "s4",
-        "object": {"trigger_id": "s5", "link": "kept"},
+        "object": {"trigger_id": "s5", "link": "kept", "download_token": "s6"},
     }
     (raw,) = connector().unpack(signed(json.dumps({"event": "x", **secrets, "payload": payload}).encode()))
     assert isinstance(raw, Raw)
     assert b"kept" in raw.data
-    assert not [one for one in (b"s1", b"s2", b"s3", b"s4", b"s5") if b'"' + one + b'"' in raw.data]
+    assert not [
+        one for one in (b"s1", b"s2", b"s3", b"s4", b"s5", b"s6", b"s7", b"s8") if b'"' + one + b'"' in raw.data
+    ]

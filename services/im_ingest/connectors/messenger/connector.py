@@ -38,7 +38,7 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
     fields = needed = (
         "messages", "message_echoes", "message_edits", "message_reactions", "message_deliveries", "message_reads",
         "messaging_postbacks", "messaging_referrals", "messaging_optins", "messaging_handovers",
-        "messaging_account_linking", "messaging_feedback", "messaging_policy_enforcement", "response_feedback", "standby",
+        "messaging_account_linking", "messaging_feedback", "messaging_policy_enforcement", "standby",
     )  # fmt: skip
     scopes = ("pages_messaging", "pages_manage_metadata")
 
@@ -92,7 +92,9 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
         if url is None:
             await self.api(host).delete(path)
             return None
-        await self.api(host).post(path, subscribed_fields=",".join(self.fields))
+        there = await self._subscribed(self.api(host))
+        if not there.issuperset(self.fields):
+            await self.api(host).post(path, subscribed_fields=",".join(sorted(there.union(self.fields))))
         await self.register(host, url)
         return None
 
@@ -114,13 +116,15 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
             yield step
         yield await self._subscription(api)
 
+    async def _subscribed(self, api: GraphApi) -> set[str]:
+        found = await api.get(f"{self.settings.account}/subscribed_apps", _Apps, fields="subscribed_fields")
+        return {field for app in found.data for field in app.subscribed_fields}
+
     async def _subscription(self, api: GraphApi) -> Step:
         try:
-            found = await api.get(f"{self.settings.account}/subscribed_apps", _Apps, fields="subscribed_fields")
+            missing = sorted(set(self.fields) - await self._subscribed(api))
         except OnethreadError as error:
             return Step("subscription", ok=False, todo=_todo(error))
-        fields = {field for app in found.data for field in app.subscribed_fields}
-        missing = [field for field in self.fields if field not in fields]
         todo = f"the page does not send {', '.join(missing)}; starting the channel with a public URL subscribes to them"
         return Step("subscription", ok=not missing, todo=todo if missing else "")
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from im_ingest.connectors.messenger.entities import Advertisement, Attachment, Element, Message, Payload
-from im_ingest.connectors.messenger.entities import Referral as ReferralRecord
+from im_ingest.connectors.messenger.said import Advertisement, Attachment, Element, Message, Payload
+from im_ingest.connectors.messenger.said import Referral as ReferralRecord
+from im_ingest.meta import moment
 from onethread.event import Attachment as File
 from onethread.event import AttachmentKind, Body, Location, Quote, Referral, WebLink
 from onethread.event import Message as Fact
@@ -20,7 +21,7 @@ FILES: dict[str, AttachmentKind] = {
     "reel": "video",
     "ig_reel": "video",
 }
-KNOWN = frozenset({*FILES, "fallback", "post", "ig_post", "share", "template", "location"})
+KNOWN = frozenset({*FILES, "fallback", "post", "ig_post", "share", "template", "location", "appointment_booking"})
 """Types that are shown whole; of any other, its address is."""
 CDN = (".fbcdn.net", ".fbsbx.com", ".cdninstagram.com")
 """Hosts of signed addresses that expire: what is there is fetched, and the address shown to nobody."""
@@ -109,9 +110,11 @@ def _links(attachments: list[Attachment]) -> Iterable[WebLink]:
 
 
 def _words(attachments: list[Attachment]) -> Iterable[str]:
-    """What can be read of templates, and the names of products that are asked about."""
+    """What can be read of templates and appointments, and the names of products that are asked about."""
     for each in attachments:
         payload = each.payload or Payload()
+        if each.type == "appointment_booking":
+            yield from _appointment(payload)
         if each.type == "template":
             elements: list[Element] = [
                 *(payload.elements or ()),
@@ -119,6 +122,12 @@ def _words(attachments: list[Attachment]) -> Iterable[str]:
             ]
             lines = (payload.text, *(word for element in elements for word in (element.title, element.subtitle)))
             yield from (line for line in lines if line)
+
+
+def _appointment(payload: Payload) -> Iterable[str]:
+    times = [f"{at:%Y-%m-%d %H:%M} UTC" for at in map(moment, (payload.start_time, payload.end_time)) if at]
+    if payload.status or times:
+        yield ": ".join(filter(None, (f"Appointment {payload.status or ''}".rstrip(), " to ".join(times))))
 
 
 def _point(attachment: Attachment) -> Location | None:

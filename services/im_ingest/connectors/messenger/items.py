@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from im_ingest.connectors.messenger import messages, notices
-from im_ingest.connectors.messenger.entities import Item, Message, Profile
+from im_ingest.connectors.messenger.entities import Item, Profile
+from im_ingest.connectors.messenger.said import Message
 from im_ingest.connectors.messenger.scene import Scene
 from im_ingest.connectors.messenger.who import named, person, sides
 from im_ingest.meta import Json, moment, readable

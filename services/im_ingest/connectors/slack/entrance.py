@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from im_ingest import salvage
 from im_ingest.connectors.slack.entities import Authorization
 from im_ingest.connectors.slack.forms import Named, View
 from onethread.connector import Raw, Request
@@ -78,7 +79,7 @@ def _without_secrets(fields: Mapping[str, msgspec.Raw]) -> bytes:
 def _workspace(data: bytes) -> str:
     """The workspace by whose installation we get it. In shared channels `team_id` may be another one; "" where none is named."""
     try:
-        whose = msgspec.json.decode(data, type=_Whose)
+        whose, _ = salvage.decoded(data, _Whose)
     except DAMAGED:
         return ""
     installed = whose.view.app_installed_team_id if whose.view else None

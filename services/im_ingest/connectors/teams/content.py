@@ -72,9 +72,9 @@ def parts(activity: Activity) -> Parts:
     )
 
 
-def device(activity: Activity) -> ClientInfo | None:
-    """What the sender's program tells of itself."""
-    return next(iter(_entities(activity, "clientInfo", ClientInfo)), None)
+def device(activity: Activity) -> ClientInfo:
+    """What the sender's program tells of itself; at least the language, which the activity names as well."""
+    return next(iter(_entities(activity, "clientInfo", ClientInfo)), ClientInfo(locale=activity.locale))
 
 
 def content(kind: type[C], activity: Activity, us: Us, chat: str) -> C:

@@ -148,6 +148,5 @@ def _text(value: Any) -> str:
 
 def _rest(here: Scene) -> dict[str, Any]:
     """What has no field of its own."""
-    program = device(here.activity)
-    found = {"importance": here.activity.importance, "platform": program.platform if program else None}
+    found = {"importance": here.activity.importance, "platform": device(here.activity).platform}
     return {name: value for name, value in found.items() if value and value != "normal"}

@@ -1,5 +1,6 @@
 """What a Telegram message says, as the fields that `message` and `message.edited` share. It knows nothing of updates."""
 
+import re
 from typing import TypeVar
 
 import msgspec
@@ -18,8 +19,14 @@ from im_ingest.connectors.telegram.strict import degrees, known, moment, words
 from im_ingest.connectors.telegram.text import links, mentions, written
 from im_ingest.connectors.telegram.who import Us, full_name, message_ref, person, sender, speaking_chat
 from onethread.event import Body, ContactCard, Content, Forwarded, Group, Location, Party, Quote
+from onethread.identity import canonical_phone
 
 C = TypeVar("C", bound=Content)
+
+VCARD = re.compile(
+    r"^(?:[\w-]+\.)?(TEL|EMAIL)(?:;[^:\r\n]*)?:(?:tel:|mailto:)?([^\r\n]+)", re.ASCII | re.IGNORECASE | re.MULTILINE
+)
+"""A number or an address in a card (RFC 6350, sections 6.4.1 and 6.4.2; RFC 2426 writes them without a scheme)."""
 
 PLACEHOLDERS = (
     "poll",
@@ -78,7 +85,12 @@ def _contacts(message: Message) -> tuple[ContactCard, ...]:
     card = message.contact
     if card is None:
         return ()
-    return (ContactCard(name=full_name(card.first_name, card.last_name), phones=(words(card.phone_number),)),)
+    written = [(kind.upper(), value.strip()) for kind, value in VCARD.findall(words(card.vcard))]
+    numbers = (words(card.phone_number), *(value for kind, value in written if kind == "TEL"))
+    phones = {canonical_phone(number): number for number in reversed(numbers) if number}
+    emails = dict.fromkeys(value for kind, value in written if kind == "EMAIL" and "@" in value)
+    name = full_name(card.first_name, card.last_name)
+    return (ContactCard(name=name, phones=tuple(reversed(phones.values())), emails=tuple(emails)),)
 
 
 def _quote(message: Message, us: Us) -> Quote | None:

@@ -46,11 +46,11 @@ def events(data: bytes, us: Us) -> Iterable[Event]:
 
 
 def _read(record: Record, kind: str, us: Us) -> list[Event]:
-    """All of them. Raises Poison where any part is of a type that it cannot be."""
-    update, handler = _parse(record), HANDLERS.get(kind)
+    """All of them. Raises Poison where any part is of a type that it cannot be. What has no handler is not looked into."""
+    handler = HANDLERS.get(kind)
     if handler is None:
-        return [Event(f"update:{whole(update.update_id)}", Unknown(label=kind))]
-    return list(handler(update, record[kind], us))
+        return [Event(f"update:{whole(record.get('update_id'))}", Unknown(label=kind))]
+    return list(handler(_parse(record), record[kind], us))
 
 
 def _read_in_part(record: Record, kind: str, us: Us) -> list[Event]:

@@ -69,14 +69,16 @@ class WhatsApp(MetaConnector[Settings], Downloads):
             await self.register(host, url)
         if not own.business_account:
             return None
+        there = await self._own_url(api)
         if url is None:
-            if is_hook(await self._own_url(api)):  # that of another program stays
+            if is_hook(there):  # that of another program stays
                 await api.post(own.account, webhook_configuration={"override_callback_uri": ""})
             return None
         await api.post(f"{own.business_account}/subscribed_apps")
-        configuration = {"override_callback_uri": url, "verify_token": own.verify_token.get_secret_value()}
-        with explained():
-            await api.post(own.account, webhook_configuration=configuration)
+        if there != url:
+            configuration = {"override_callback_uri": url, "verify_token": own.verify_token.get_secret_value()}
+            with explained():
+                await api.post(own.account, webhook_configuration=configuration)
         return None
 
     async def check(self, host: Host) -> AsyncIterator[Step]:

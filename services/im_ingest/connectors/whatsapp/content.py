@@ -5,6 +5,7 @@ How long Meta keeps a file: Meta for Developers, "WhatsApp Cloud API: Media" (7 
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -28,6 +29,10 @@ from onethread.event import (
 C = TypeVar("C", bound=Content)
 
 KEPT = timedelta(days=7)
+VCARD_LINE = re.compile(
+    r"^(?:item\d+\.)?(FN|TEL|EMAIL)(?:;[^:\r\n]*)?:[ \t]*([^\r\n]*\S)", re.MULTILINE | re.IGNORECASE
+)
+"""Lines of a card in text (RFC 6350), as far as they are shown."""
 MEDIA: dict[str, AttachmentKind] = {
     "image": "image",
     "video": "video",
@@ -99,11 +104,17 @@ def _cards(said: Said, _at: datetime | None) -> dict[str, Any]:
 
 
 def _card(card: Card) -> ContactCard:
+    lines = [(name.upper(), value) for name, value in VCARD_LINE.findall(card.vcard or "")]
+    full_name = next((value for name, value in lines if name == "FN"), "")
     return ContactCard(
-        name=(card.name.formatted_name if card.name else None) or "",
-        phones=tuple(_present(phone.phone or phone.wa_id for phone in card.phones or ())),
-        emails=tuple(_present(email.email for email in card.emails or ())),
+        name=(card.name.formatted_name if card.name else None) or full_name,
+        phones=tuple(_present(phone.phone or phone.wa_id for phone in card.phones or ())) or _of("TEL", lines),
+        emails=tuple(_present(email.email for email in card.emails or ())) or _of("EMAIL", lines),
     )
+
+
+def _of(property_name: str, lines: list[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(value for name, value in lines if name == property_name)
 
 
 def _present(values: Iterable[str | None]) -> Iterable[str]:

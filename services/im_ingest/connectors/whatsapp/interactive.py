@@ -29,9 +29,10 @@ class FlowReply(msgspec.Struct):
 
 
 class CallPermission(msgspec.Struct):
-    """Whether we may call."""
+    """Whether we may call, and until when (Unix seconds)."""
 
     response: str = ""
+    expiration_timestamp: int | str | None = None
 
 
 class Product(msgspec.Struct):

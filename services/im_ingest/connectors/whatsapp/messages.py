@@ -30,6 +30,8 @@ from onethread.identity import digest
 
 C = TypeVar("C", bound=Content)
 
+MESSAGE_ID = "wamid."
+
 
 def events(here: Scene) -> Iterator[Event]:
     """The events of one message. A type that nobody knows leaves a placeholder."""
@@ -76,6 +78,8 @@ def _edited(here: Scene) -> Iterator[Event]:
     if edit is None:
         raise Poison("an edit without content")
     fact = _content(here, edit.message, MessageEdited)
+    if fact.quote and fact.quote.external_id and not fact.quote.external_id.startswith(MESSAGE_ID):
+        fact = msgspec.structs.replace(fact, quote=None)  # Meta's reference of edits has "M0" there, whatever it is
     yield here.event(fact, edit.original_message_id, here.message.id)
 
 
@@ -121,7 +125,8 @@ def _chose(here: Scene) -> Iterator[Event]:
             Postback(payload=form.name or "", title=title, target=target, values=_values(form.response_json))
         )
     elif permission := chosen.call_permission_reply:
-        yield here.event(Postback(payload=chosen.type, title=permission.response, target=target))
+        until = {"until": str(permission.expiration_timestamp)} if permission.expiration_timestamp else {}
+        yield here.event(Postback(payload=chosen.type, title=permission.response, target=target, values=until))
     else:
         yield from _said(here)
 

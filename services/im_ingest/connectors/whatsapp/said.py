@@ -63,11 +63,15 @@ class Name(msgspec.Struct):
 
 
 class Card(msgspec.Struct):
-    """A contact card. `origin` "contact_request": the sender's own, given by the button that asks for it."""
+    """A contact card. `origin` "contact_request": the sender's own, given by the button that asks for it.
+
+    `vcard`: the whole card as text, where somebody shared it.
+    """
 
     name: Name | None = None
     phones: list[Phone] | None = None
     emails: list[Email] | None = None
+    vcard: str | None = None
     origin: str | None = None
 
 

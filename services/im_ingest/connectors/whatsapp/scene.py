@@ -8,7 +8,7 @@ import msgspec
 
 from im_ingest.connectors.whatsapp.entities import Contact, Metadata
 from im_ingest.connectors.whatsapp.said import Context, Message
-from im_ingest.connectors.whatsapp.who import Ids, ids, person, place, us
+from im_ingest.connectors.whatsapp.who import SAME_END, Ids, ids, person, place, us
 from im_ingest.meta import moment, readable
 from onethread.errors import Poison
 from onethread.event import AnyFact, Claim, Event, Party
@@ -16,8 +16,6 @@ from onethread.identity import canonical
 
 WHO = frozenset({"from", "from_user_id", "to", "to_user_id", "recipient", "group_id"})
 """Without them a message could come to the wrong person."""
-_END = 8
-"""Digits that both spellings of a number end with."""
 
 
 class Setting(NamedTuple):
@@ -112,8 +110,8 @@ def _is_one_of(number: str, party: Party) -> bool:
 
 
 def _same_number(one: str, other: str) -> bool:
-    """Brazil's, Mexico's and Argentina's numbers are written in two ways, which end alike."""
-    alike = bool(one) and one[-_END:] == other[-_END:]
+    """Whether two spellings are of one number."""
+    alike = bool(one) and one[-SAME_END:] == other[-SAME_END:]
     return alike and canonical("phone", one) == canonical("phone", other)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from im_ingest.connectors.whatsapp.who import SAME_END
 from im_ingest.meta import DAMAGED, Item, Json, elements
 from onethread.connector import Raw
 
@@ -101,12 +102,13 @@ class _Contacts:
 
 
 def _words(part: msgspec.Raw) -> set[str]:
-    """The words of its fields; of what is damaged, none."""
+    """The words of its fields, numbers by their end: some are spelt in two ways. Of what is damaged, none."""
     try:
         fields: dict[str, Any] = msgspec.json.decode(part, type=dict[str, Any])
     except DAMAGED:
         return set()
-    return {value for value in fields.values() if isinstance(value, str) and value}
+    words = {value for value in fields.values() if isinstance(value, str) and value}
+    return {word[-SAME_END:] if word.isdecimal() else word for word in words}
 
 
 def _without_session(call: msgspec.Raw) -> Any:

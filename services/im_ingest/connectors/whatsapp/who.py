@@ -16,6 +16,8 @@ from onethread.identity import canonical
 
 USER_ID = re.compile(r"(?P<country>[A-Z]{2})\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 NUMBER = re.compile(r"\+?[0-9]{5,20}")
+SAME_END = 8
+"""Digits that both spellings of a number of Brazil, Mexico or Argentina end with."""
 
 
 class Ids(NamedTuple):

@@ -45,7 +45,7 @@ class _Account(msgspec.Struct):
         if found := self.account_id or self.own:
             return found
         try:
-            where = msgspec.json.decode(self.object, type=_Owner)
+            where, _ = salvage.decoded(bytes(self.object), _Owner)
         except msgspec.MsgspecError:
             return ""
         return where.contact_account_id or where.channel_owner_account_id or ""
@@ -88,7 +88,7 @@ def record(body: bytes) -> Raw:
     """
     envelope = msgspec.json.decode(body, type=Json)
     payload = envelope.get("payload", msgspec.Raw(b"{}"))
-    account = msgspec.json.decode(payload, type=_Account)
+    account, _ = salvage.decoded(bytes(payload), _Account)
     kept = _without_secrets(msgspec.json.decode(payload, type=Json))
     data = msgspec.json.encode({**_without_secrets(envelope), "payload": kept})
     return Raw(data, account=account.named)
