@@ -21,7 +21,7 @@ from onethread.host.jobs import Files, Held, Lookup
 from onethread.host.lent import Lender
 from onethread.host.media import Limits, Outcome
 from onethread.host.shrinking import fitted
-from onethread.host.standing import Standing
+from onethread.host.standing import FILES, LOOKUPS, Standing
 from onethread.log.port import EventLog, TopicPartition
 from onethread.log.topics import MESSAGES
 from onethread.logs import get_logger
@@ -84,7 +84,7 @@ class Errands:
         await self._count(channel, arrived)
         left = [file.expires_at for number, file in files.items() if number not in outcomes]
         ends = [moment.timestamp() for moment in left if moment]
-        return await self._again(channel, held, msgspec.structs.replace(about, outcomes=outcomes), failure, ends)
+        return await self._again(channel, held, msgspec.structs.replace(about, outcomes=outcomes), failure, *ends)
 
     async def _event(self, held: Held, about: Files) -> Event | None:
         """The event whose files they are; None: retention was faster, or all are stored, and it was delivered again."""
@@ -93,12 +93,6 @@ class Errands:
             return None
         event = envelope.read(records[0].value, records[0].headers)
         return None if await held.fetched.has(event.id, self.now()) else event
-
-    async def _again(self, channel: Channel, held: Held, about: Files, failure: Retryable, ends: list[float]) -> float:
-        due = await self._later(held, about, failure, ends)
-        if isinstance(failure, Barred):
-            await self._access.refused(channel.id, failure, held.job.refused, datetime.fromtimestamp(due, UTC))
-        return due
 
     async def _round(self, channel: Channel, held: Held, about: Files, files: dict[str, Attachment]) -> _Round:
         outcomes: dict[str, Outcome] = dict(about.outcomes)
@@ -117,7 +111,7 @@ class Errands:
         for outcome in brought:
             metrics.MEDIA.add(channel.id, outcome.status)
         if any(outcome.status == "stored" for outcome in brought):
-            await self._access.arrived(channel.id)
+            await self._access.arrived(channel.id, FILES)
 
     async def _tell(self, event: Event) -> None:
         _, draft = fitted(event, envelope.encode_value(event))
@@ -139,19 +133,29 @@ class Errands:
             ours, _ = await self._bringing.judged(channel, lent, error)
             if isinstance(ours, Retryable) and self.now() < held.job.until:
                 metrics.LOOKUPS.add(channel.id, "later")
-                return await self._later(held, about, ours, [])
+                return await self._again(channel, held, about, ours)
             metrics.LOOKUPS.add(channel.id, "failed")
             _log.warning("a look-up was given up", channel_id=channel.id, reason=str(ours))
         else:
             outcome = await self._lender.ingest.records(channel, records)
             self._lender.ingest.taps.records(outcome.seen)
             metrics.LOOKUPS.add(channel.id, "ok")
+            await self._access.arrived(channel.id, LOOKUPS)
         await held.done()
         return None
 
     # --- failures ---
 
-    async def _later(self, held: Held, about: Files | Lookup, failure: Retryable, ends: list[float]) -> float:
+    async def _again(
+        self, channel: Channel, held: Held, about: Files | Lookup, failure: Retryable, *ends: float
+    ) -> float:
+        due = await self._later(held, about, failure, *ends)
+        if isinstance(failure, Barred):
+            part, when = FILES if isinstance(about, Files) else LOOKUPS, datetime.fromtimestamp(due, UTC)
+            await self._access.refused(channel.id, part, failure, held.job.refused, when)
+        return due
+
+    async def _later(self, held: Held, about: Files | Lookup, failure: Retryable, *ends: float) -> float:
         """The last try is at the very end of the time there is."""
         backoff = Backoff(self._lender.pace, self._lender.random)
         backoff.failures = held.job.tries

@@ -141,7 +141,7 @@ class Fetching:
         jobs = await self._jobs.all()
         for key, job in jobs.items():
             if self._channels.get(job.channel) is not None:
-                self._places.add(key, job.due)
+                self._places.add(key, job.due, again=job.tries > 0)
 
     def _start(self) -> None:
         now = self._errands.now()
@@ -172,7 +172,7 @@ class Fetching:
             del self._running[key]
             self._places.end(key)
             if due is not None:
-                self._places.add(key, due)
+                self._places.add(key, due, again=True)
             self._bell.set()
 
     async def _done(self, channel: Channel, held: Held) -> float | None:

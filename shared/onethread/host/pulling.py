@@ -12,7 +12,7 @@ from typing import ClassVar
 from onethread.host.channel import Channel
 from onethread.host.holding import while_held
 from onethread.host.lent import Lender
-from onethread.host.standing import ENTRANCE, FILES, SUBSCRIPTION, Standing
+from onethread.host.standing import ENTRANCE, FILES, LOOKUPS, SUBSCRIPTION, Standing
 from onethread.host.tasks import cancelled
 from onethread.host.trouble import Trouble
 from onethread.state.cursors import Cursors
@@ -70,7 +70,9 @@ class PullHost(ABC):
                 wait = self.pace.resources
                 try:
                     names = set(await self.resources(channel))
-                    await self.standing.keep_only(channel.id, {*names, ENTRANCE, FILES, SUBSCRIPTION, _RESOURCES})
+                    await self.standing.keep_only(
+                        channel.id, {*names, ENTRANCE, FILES, LOOKUPS, SUBSCRIPTION, _RESOURCES}
+                    )
                     await self._match(channel, names, pulls)
                     await trouble.worked()
                 except Exception as error:  # noqa: BLE001 -- the table of `trouble` decides; what is pulled goes on

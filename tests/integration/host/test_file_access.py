@@ -1,5 +1,7 @@
 """What an admin sees while we may not fetch a channel's files, and when it is over."""
 
+import json
+
 import hostkit
 import pytest
 from shopkit import CONTENT, Provider, all_told, ended, fetching, none_left
@@ -45,6 +47,16 @@ async def test_a_refused_token_is_renewed_and_tried_at_once(kit: hostkit.Kit, pr
         assert await ended(kit) == ["stored"]
     assert provider.seen == [("token/bill", "1"), ("token/bill", "2")]
     assert await ChannelStates(kit.state).get("chn_acme") is None
+
+
+async def test_look_ups_that_are_refused_say_so_too(kit: hostkit.Kit, provider: Provider) -> None:
+    provider.answers["mia"] = [REFUSED]
+    async with fetching(kit, provider) as tell:
+        await tell(id="m1", files=[], lookups=["mia"])
+        found = await hostkit.until(lambda: _state(kit, "degraded"))
+        assert found.reason.code == "profiles_refused"
+        provider.answers["mia"] = [Response(json.dumps({"id": "p1", "from": "mia", "name": "Mia Lang"}))]
+        await hostkit.until(lambda: _state(kit, "healthy"))
 
 
 async def test_files_that_are_gone_say_nothing_about_access(kit: hostkit.Kit, provider: Provider) -> None:

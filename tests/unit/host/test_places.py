@@ -54,3 +54,20 @@ def test_what_is_not_due_waits_and_says_until_when() -> None:
     places.add("chn_a/evt_1", 80.0)  # has a place
     places.end("chn_a/evt_1")
     assert (places.next(), len(places)) == (65.0, 1)
+
+
+def test_what_failed_before_leaves_room_for_what_is_new() -> None:
+    places = Places(16)
+    for at in range(10):
+        places.add(files_key("chn_a", f"evt_{at}"), float(at), again=True)
+    assert _begun(places) == ["chn_a/evt_0", "chn_a/evt_1"]
+    for at in range(10, 20):
+        places.add(files_key("chn_a", f"evt_{at}"), float(at))
+    assert _begun(places) == ["chn_a/evt_10", "chn_a/evt_11"]
+    places.end("chn_a/evt_10")
+    assert _begun(places) == ["chn_a/evt_12"]
+    places.end("chn_a/evt_0")
+    assert _begun(places) == ["chn_a/evt_2"]
+    alone = Places(1)
+    alone.add("chn_a/evt_1", 1.0, again=True)
+    assert _begun(alone) == ["chn_a/evt_1"]
