@@ -9,6 +9,7 @@ from hostkit import HOOK, Kit, signature, until
 from all_in_one.tapping import Tap
 from onethread.errors import Retryable
 from onethread.host.listeners import SIGHTINGS, TAPS, Listeners
+from onethread.host.taps import Taps
 from onethread.host.tasks import cancelled
 from onethread.state.port import Document, StateStore
 
@@ -66,9 +67,14 @@ class Site:
         self.told: list[str] = []
         self._running: list[asyncio.Task[None]] = []
 
-    def serves(self) -> None:
+    def serves(self, taps: Taps | None = None) -> None:
         watching = Listeners(
-            self.kit.ingest.taps, self.store, self.kit.channels, every=0.02, lease=15.0, clock=self.clock
+            self.kit.ingest.taps if taps is None else taps,
+            self.store,
+            self.kit.channels,
+            every=0.02,
+            lease=15.0,
+            clock=self.clock,
         )
         self._running.append(asyncio.create_task(watching.run()))
 

@@ -23,6 +23,7 @@ from onethread.connector import Connector, Host, Keys, Raw, Request
 from onethread.errors import Conflict
 from onethread.host.channel import Channel
 from onethread.host.listeners import SIGHTINGS, SLOTS, TAPS
+from onethread.host.taps import Taps
 from onethread.host.tasks import cancelled
 from onethread.host.webhook import WebhookApp
 from onethread.log.topics import MESSAGES
@@ -249,6 +250,22 @@ async def test_who_comes_last_listens_and_who_was_there_is_told(site: Site) -> N
     assert await site.post(body(item("m1"))) == 200
     await until(lambda: len(site.seen) == 1)
     await second.end()
+
+
+async def test_all_replicas_show_what_they_see_and_leave_nothing(site: Site) -> None:
+    other = Taps("another", site.kit.clock)
+    site.serves()
+    site.serves(other)
+    tap, listening = await site.listens()
+    await until(lambda: {one.get("service") for one in site.seen} >= {"", "another"})
+    for number in range(10):
+        for taps in (site.kit.ingest.taps, other):
+            taps.strayed(f"/hooks/chn_acme/{number}")
+    await until(lambda: len([one for one in site.seen if one.get("answer") == 404]) == 20)
+    listening.cancel()
+    await tap.end()
+    await until(lambda: not site.kit.ingest.taps and not other)
+    await until(site.is_empty)
 
 
 async def test_without_a_service_it_is_said_what_to_start(site: Site) -> None:
