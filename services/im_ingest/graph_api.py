@@ -71,7 +71,7 @@ class GraphApi:
         try:
             return msgspec.json.decode(answer, type=kind)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise Poison(f"the Graph API answers GET {path} in a form that is not known; see `api_url`") from error
+            raise Retryable(f"the Graph API answers GET {path} in a form that is not known; see `api_url`") from error
 
     async def post(self, path: str, **fields: Any) -> None:
         """Change an object of the graph. Raises ours for every error."""

@@ -185,7 +185,9 @@ class WeixinApi:
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise Poison(f"{self._platform.name} answers {path} in a form that is not known; see `api_url`") from error
+            raise Retryable(
+                f"{self._platform.name} answers {path} in a form that is not known; see `api_url`"
+            ) from error
 
 
 def failure(platform: Platform, path: str, refusal: Refusal, *, granting: bool = False) -> OnethreadError:

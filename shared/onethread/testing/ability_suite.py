@@ -26,7 +26,7 @@ from onethread.connector import (
     Stream,
     Subscribes,
 )
-from onethread.errors import Misconfigured, OnethreadError, Rejected
+from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected
 from onethread.event import Content
 from onethread.host.faults import Bug, translated
 from onethread.host.showing import secrets_in
@@ -48,6 +48,8 @@ _PLAIN = frozenset({"500", "401", "nothing"})
 """No answer at all to anything, in HTTP's own words: even what is only told to the provider has not been taken."""
 _LOCATORS = 4
 """Of each ability, from what the fixtures name."""
+_FINAL = ("download", "lookup")
+"""What is given up at once where it raises Poison, and tried again for two days else."""
 _HOOK = "https://hooks.example.com/hooks/chn_sample/0123456789abcdef"
 
 
@@ -151,6 +153,12 @@ async def _called(connector: AnyConnector, way: str) -> list[str]:
             problems += _told(asked.name, error, there)
             if error is None and (asked.must_fail or way in _PLAIN) and provider.asked > before:
                 problems.append(f"{asked.name}: returns, as if all were well")
+            if (
+                provider.asked > before
+                and asked.name.startswith(_FINAL)
+                and isinstance(_ours(error), Poison | Rejected)
+            ):
+                problems.append(f"{asked.name}: {type(error).__name__} gives up for good; Retryable comes again")
             if isinstance(error, Rejected) and asked.name.startswith("load_key"):
                 problems.append(f"{asked.name}: Rejected, as if the provider had said that the key is nobody's")
     return problems
@@ -170,10 +178,14 @@ async def _error(work: Awaitable[object]) -> BaseException | None:
 def _told(name: str, error: BaseException | None, connector: AnyConnector) -> list[str]:
     if error is None:
         return []
-    ours = translated(error, datetime.now(UTC))
+    ours = _ours(error)
     if isinstance(ours, Bug):
         return [f"{name}: {type(error).__name__} is no error of the contract: {error}"]
     return [f"{name}: {type(ours).__name__} shows a secret"] if _shows(str(ours), connector) else []
+
+
+def _ours(error: BaseException | None) -> OnethreadError | None:
+    return translated(error, datetime.now(UTC)) if error else None
 
 
 def _shows(text: str, connector: AnyConnector) -> bool:

@@ -19,6 +19,7 @@ from onethread.connector import (
     Media,
     Misconfigured,
     Page,
+    Poison,
     Polling,
     Raw,
     Rejected,
@@ -116,6 +117,14 @@ class Breaks(Asks):
         raise KeyError(locator)
 
 
+class GivesUp(Asks):
+    async def lookup(self, host: Host, locator: str) -> Sequence[Raw]:
+        try:
+            return await super().lookup(host, locator)
+        except msgspec.MsgspecError as error:
+            raise Poison("the provider answers in a form that is not known") from error
+
+
 class Tells(Asks):
     async def download(self, host: Host, locator: str) -> Media:
         raise Misconfigured(f"the token {self.settings.token.get_secret_value()} is wrong")
@@ -171,6 +180,7 @@ class Misleads(Holds):
     [
         (Swallows, CALL, "fetch.*: returns, as if all were well"),
         (Breaks, CALL, "lookup.*: KeyError is no error of the contract"),
+        (GivesUp, CALL, "lookup.*: Poison gives up for good"),
         (Tells, CALL, "download.*: Misconfigured shows a secret"),
         (Forgets, CALL, "subscribe: returns, as if all were well"),
         (Blames, CALL, "load_key.*: Rejected, as if the provider had said"),

@@ -82,7 +82,7 @@ class WebApi:
                 raise failure(method, verdict.error, verdict.needed)
             return msgspec.json.decode(response.content, type=kind), dict(response.headers)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise Poison(f"{method} is answered in a form that is not Slack's; see `api_url`") from error
+            raise Retryable(f"{method} is answered in a form that is not Slack's; see `api_url`") from error
 
 
 def failure(method: str, code: str, needed: str = "") -> OnethreadError:
