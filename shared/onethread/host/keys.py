@@ -44,7 +44,7 @@ class KeyCache:
                 return known
             if ring.is_refused(name, self._now()):
                 raise Rejected(_NOBODYS)
-            if len(ring.refused) >= _STRANGE:
+            if len(ring.refused) >= _STRANGE and name not in ring.keys:
                 raise Retryable("many requests name keys that the provider does not publish", after=30.0)
             try:
                 key = await channel.connector.load_key(self._lend(channel), name)

@@ -415,6 +415,9 @@ async def test_made_up_keys_cost_the_provider_few_questions_and_shut_nobody_out(
     assert Fetched.fetches == ["good", *(f"made-up-{number}" for number in range(20))]
     assert await told("good sesame") == 200
     assert await told("made-up-3 x") == 401
+    entrance.kit.clock.advance(hours=25)
+    assert [await told(f"more-{number} x") for number in range(21)] == [401] * 20 + [503]
+    assert await told("good sesame") == 200, "its day is over, but it was the provider's"
     entrance.kit.clock.advance(minutes=1)
     assert await told("made-up-29 x") == 401
     assert Fetched.fetches[-1] == "made-up-29"
