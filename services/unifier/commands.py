@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from onethread.errors import Poison
 from onethread.event import EntriesMove, LinkEnd, LinkSet
 from onethread.identity import canonicalised, digest
-from unifier.folding import SHOWN
+from unifier.folding import talks
 from unifier.merging import Merging
 from unifier.model import EntriesMoved, Entry, Identity, Link, LinkKind, Moved, Opinion, Placement, scoped, tenant_of
 from unifier.policy import Policy
@@ -135,7 +135,7 @@ class Commands:
             source=source,
             to=to,
             messages=sum(entry.kind == "message" for entry in moved),
-            talks=sum(entry.kind in SHOWN for entry in moved),
+            talks=sum(map(talks, moved)),
             by=fact.by,
         )
         at = max(entry.at for entry in moved)

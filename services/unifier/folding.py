@@ -16,6 +16,11 @@ SHOWN = TALK - {"session.started"}
 """Kinds one of which makes a conversation that is listed: who only opened a chat has said nothing yet."""
 
 
+def talks(entry: Entry) -> bool:
+    """Whether it makes a conversation that is listed; that the file of a recording has come is nothing new said."""
+    return entry.kind in SHOWN and not (entry.kind == "call.recording" and entry.target)
+
+
 def fold(head: Head | None, strand: str, entries: Iterable[Entry]) -> Head:
     """The head after `entries`, which must follow its `through` without a gap."""
     folded = head or Head(id=strand, root=strand)
@@ -73,7 +78,7 @@ def _said(head: Head, entry: Entry) -> Head:
         if is_message and event.direction == "outbound"
         else head.answered_at,
         message_count=head.message_count + is_message,
-        talk_count=head.talk_count + (entry.kind in SHOWN),
+        talk_count=head.talk_count + talks(entry),
         subject=head.subject or subject,
         networks=_with(head.networks, event.network),
         channel_ids=_with(head.channel_ids, event.channel_id),

@@ -1,7 +1,8 @@
 """Which files of an event are to be fetched, and the event that says what became of them. Pure.
 
 Of a message it is a `message.completed`: the whole message, with the files as they are now. Of a recording it is a further state of the
-same recording. Made again it is the same event, so that a process may be killed at any point.
+same recording, at the recording's own time: nobody said anything new. Made again it is the same event, so that a process may be killed at
+any point.
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ def completion(event: Event, outcomes: Mapping[str, Outcome], now: datetime) -> 
         event,
         fact=fact,
         revision=revision,
-        received_at=moment,
+        received_at=event.received_at if isinstance(fact, CallRecording) else moment,
         ingested_at=moment,
         lookups=(),
         answers="",

@@ -157,6 +157,7 @@ async def test_a_recording_that_came_later_is_the_same_recording(
         await site.tell((pending, come)[which])
     path = await _path(site, pending.id)
     async with await site.desk() as desk:
+        (conversation,) = (await desk.get("/v1/conversations")).json()["items"]
         shown, told = [(await desk.get(f"/v1/entries/{one.id}")).json() for one in (pending, come)]
         answer = await desk.get(path)
     assert (shown["fact"]["attachment"]["status"], shown["fact"]["attachment"]["media_type"]) == (
@@ -164,7 +165,10 @@ async def test_a_recording_that_came_later_is_the_same_recording(
         "audio/mpeg",
     )
     assert (shown["target"], told["target"]) == (None, pending.id)
-    assert shown["conversation_id"] == told["conversation_id"]
+    assert shown["conversation_id"] == told["conversation_id"] == conversation["id"]
+    assert conversation["last_active_at"] == shown["received_at"], "nobody said anything new"
+    (head,) = (await site.store.heads([f"acme/{shown['strand']}"])).values()
+    assert (head.talk_count, head.through) == (1, 2)
     assert (answer.status_code, answer.content) == (200, BYTES)
 
 
