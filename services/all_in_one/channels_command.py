@@ -91,11 +91,9 @@ def _lines(row: Row) -> list[str]:
 
 def hook_url(ctx: Context, one: Channel) -> str | None:
     """Where the provider is to call, with the secret part masked; None for channels that nobody calls."""
-    if not one.hook_secret.get_secret_value():
-        return None
-    http = ctx.settings.http
-    public = http.public_url or f"http://{http.host}:{http.port}"
-    return f"{public.rstrip('/')}/hooks/{one.id}/***"
+    http, secret = ctx.settings.http, one.hook_secret.get_secret_value()
+    url = one.url(http.public_url or f"http://{http.host}:{http.port}")
+    return url.removesuffix(secret) + "***" if url else None
 
 
 @app.command()
@@ -117,7 +115,7 @@ def check(ctx: typer.Context, channel: Annotated[str, typer.Argument(help="Only 
 
 
 def _todo(step: Step) -> str:
-    return "" if step.ok else f"\n      {step.todo}"
+    return f"\n      {step.todo}" if step.todo else ""
 
 
 async def _steps(ctx: Context, wanted: list[Channel]) -> list[tuple[str, Step]]:
@@ -133,7 +131,7 @@ async def _steps(ctx: Context, wanted: list[Channel]) -> list[tuple[str, Step]]:
     async with opened_log(ctx) as log, opened_state(ctx) as state:
         ingest = Ingest(log, assembly.blob_store(ctx.settings), channels(ctx))
         tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "check"))
-        lender = Lender(ingest, tokens)
+        lender = Lender(ingest, tokens, public_url=ctx.settings.http.public_url)
         for one in wanted:
             steps += [(one.id, step) async for step in _probe(one, lender)]
         await lender.close()

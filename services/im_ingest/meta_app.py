@@ -132,23 +132,26 @@ def explained() -> Iterator[None]:
         ) from error
 
 
-def verdict(found: Subscription | None, wanted: Collection[str], *, elsewhere: bool = False) -> Step:
-    """Whether the app sends the wanted fields here. `elsewhere`: deliveries come here whatever its URL is."""
-    todo = _todo(found, wanted, elsewhere=elsewhere)
+def verdict(found: Subscription | None, wanted: Collection[str], ours: str, *, elsewhere: bool = False) -> Step:
+    """Whether the app sends the wanted fields here. `ours`: see `is_hook`; `elsewhere`: deliveries come here whatever its URL is."""
+    todo = _todo(found, wanted, ours, elsewhere=elsewhere)
     return Step(STEP, ok=not todo, todo=todo)
 
 
-def _todo(found: Subscription | None, wanted: Collection[str], *, elsewhere: bool) -> str:
+def _todo(found: Subscription | None, wanted: Collection[str], ours: str, *, elsewhere: bool) -> str:
     if found is None:
         return f"no URL is set: start the channel with a public URL, or enter it and `verify_token` {WHERE}"
     if not found.active:
         return f"Meta no longer calls the URL: start the channel with a public URL, or verify it again {WHERE}"
-    if not elsewhere and not is_hook(found.callback_url):
-        return f"deliveries go to {urlsplit(found.callback_url).netloc}, and to no channel there: enter its URL {WHERE}"
+    if not elsewhere and not is_hook(found.callback_url, ours):
+        return (
+            f"deliveries go to {urlsplit(found.callback_url).netloc}, and to no channel of ours: enter its URL {WHERE}"
+        )
     missing = sorted(set(wanted) - found.names)
     return f"subscribe to {', '.join(missing)} {WHERE}" if missing else ""
 
 
-def is_hook(url: str) -> bool:
-    """Whether a URL may be that of a channel."""
-    return HOOKS in urlsplit(url).path
+def is_hook(url: str, ours: str) -> bool:
+    """Whether a URL may be that of a channel, since channels of one app share theirs. `ours`: one of them; "" if unknown."""
+    here = ours.partition(HOOKS)[0] + HOOKS
+    return url.startswith(here) if ours else HOOKS in urlsplit(url).path

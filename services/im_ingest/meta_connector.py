@@ -74,5 +74,5 @@ class MetaConnector(Connector[S], Webhook, Checks, Subscribes):
         except OnethreadError as error:
             yield Step(STEP, ok=False, todo=str(error))
             return
-        yield verdict(found, self.needed, elsewhere=elsewhere)
+        yield verdict(found, self.needed, host.url, elsewhere=elsewhere)
         yield await app.rights(self.settings.access_token, self.scopes)

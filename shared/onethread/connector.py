@@ -155,6 +155,8 @@ class Host(Protocol):
 
     http: httpx.AsyncClient
     """With time-outs, address guard and tracing; raises on a status of 400 and above."""
+    url: str
+    """Where the provider is to call this channel; "" where nobody says, or it has no `hook_secret`. It is a secret: show its host only."""
     since: datetime | None
     """Where to begin while the cursor is None; None: now."""
     hint: str

@@ -52,6 +52,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         """What people call it."""
         return self.connector.network
 
+    def url(self, public_url: str) -> str:
+        """Where its provider is to call it, below `http.public_url`; "" if that is empty, or nobody may call it. It is a secret."""
+        secret = self.hook_secret.get_secret_value()
+        return f"{public_url.rstrip('/')}/hooks/{self.id}/{secret}" if public_url and secret else ""
+
 
 class Channels:
     """The channels of this process. Changes take effect with the next request or round."""

@@ -40,6 +40,7 @@ class Lent:
         streak: Streak | None,
     ) -> None:
         self.http: httpx.AsyncClient = lender.client(channel)
+        self.url = channel.url(lender.public_url)
         self.since: datetime | None = channel.since
         self.hint = hint
         self.used: set[str] = set()
@@ -102,12 +103,21 @@ class Lent:
 
 
 class Lender:
-    """Makes hosts; one HTTP client a channel, closed by `close`. `random_source`: for the waits of `emit`."""
+    """Makes hosts; one HTTP client a channel, closed by `close`.
+
+    `public_url`: as of the webhook entrance; `random_source`: for the waits of `emit`.
+    """
 
     def __init__(
-        self, ingest: Ingest, tokens: Tokens, *, pace: Pace | None = None, random_source: random.Random | None = None
+        self,
+        ingest: Ingest,
+        tokens: Tokens,
+        *,
+        public_url: str = "",
+        pace: Pace | None = None,
+        random_source: random.Random | None = None,
     ) -> None:
-        self.ingest, self.tokens = ingest, tokens
+        self.ingest, self.tokens, self.public_url = ingest, tokens, public_url
         self.pace = pace or Pace()
         self.random = random_source or random.Random()  # noqa: S311 -- for waits, not for secrets
         self._clients: dict[str, tuple[Channel, LentClient]] = {}

@@ -117,7 +117,7 @@ class Process:
         ingest = Ingest(self.log, self.blobs, self.channels, OwnTokens(self.keys), parsers=parsers, taps=taps, now=now)
         # A holder's name is of one run: a process that comes back is another, and waits until the lease has run out.
         leases = Leases(self.state, f"{self.member}.{secrets.token_hex(4)}")
-        lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now))
+        lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now), public_url=self.public_url)
         standing = Standing(self.state, now)
         cursors = Cursors(self.state)
         polling = PollingHost(lender, leases, cursors, standing, Notes(self.state))
@@ -140,7 +140,7 @@ class Process:
         self.runs("streams", stream.run, stream.stop)
         if len(self.channels):
             self._fetches(lender, standing)
-        self.runs("subscriptions", Subscriptions(lender, leases, standing, self.public_url).run, nothing)
+        self.runs("subscriptions", Subscriptions(lender, leases, standing).run, nothing)
         self.runs("listeners", Listeners(taps, self.state, self.channels, every=lender.pace.wakes).run, nothing)
         self._finishes += [
             ("parser processes", parsers.close),

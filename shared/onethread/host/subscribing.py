@@ -23,11 +23,10 @@ _WATCH = 5.0
 
 
 class Subscriptions:
-    """Keeps the webhooks of all channels registered. `public_url`: as of the webhook entrance."""
+    """Keeps the webhooks of all channels registered."""
 
-    def __init__(self, lender: Lender, leases: Leases, standing: Standing, public_url: str) -> None:
+    def __init__(self, lender: Lender, leases: Leases, standing: Standing) -> None:
         self._lender, self._leases, self._standing = lender, leases, standing
-        self._public_url = public_url.rstrip("/")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -58,12 +57,8 @@ class Subscriptions:
         """Register; returns the seconds until it is to be done again."""
         connector = channel.connector
         assert isinstance(connector, Subscribes)
-        wanted = Webhook in connector.edges and bool(channel.hook_secret.get_secret_value())
-        ends = await connector.subscribe(self._lender.host(channel), self.url(channel) if wanted else None)
+        host = self._lender.host(channel)
+        ends = await connector.subscribe(host, (host.url or None) if Webhook in connector.edges else None)
         if ends is None:
             return _EVERY
         return max(min((ends - datetime.now(UTC)).total_seconds() * _EARLY, _EVERY), 60.0)
-
-    def url(self, channel: Channel) -> str:
-        """The channel's webhook."""
-        return f"{self._public_url}/hooks/{channel.id}/{channel.hook_secret.get_secret_value()}"

@@ -58,8 +58,10 @@ class _Diverted(httpx.AsyncHTTPTransport):
 class RecordingHost:
     """`async with RecordingHost(connector) as host`. `records`, `events` and `cursors` are in the order of `emit`."""
 
-    def __init__(self, connector: Connector[Any], since: datetime | None = None, *, provider: str = "") -> None:
-        self.since, self.hint = since, ""
+    def __init__(
+        self, connector: Connector[Any], since: datetime | None = None, *, provider: str = "", url: str = ""
+    ) -> None:
+        self.url, self.since, self.hint = url, since, ""
         self.records: list[Raw] = []
         self.events: list[Event] = []
         self.cursors: list[str] = []

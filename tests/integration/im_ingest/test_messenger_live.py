@@ -77,7 +77,7 @@ async def test_a_page_is_heard_also_in_standby_and_what_comes_again_changes_noth
     }
     (answer,) = (one for one in messages if one["direction"] == "outbound")
     assert [reaction["symbol"] for reaction in answer["state"]["reactions"]] == ["❤️"]
-    assert answer["state"]["delivery"]["status"] == "delivered"
+    assert answer["state"]["delivery"]["status"] == "read"
     assert [one["direction"] for one in before if one["kind"] == "system"] == ["inbound"]
     assert {delivery.status for delivery in messenger.deliveries} == {200}
 

@@ -326,6 +326,26 @@ async def test_the_probe_sees_a_webhook_that_another_program_has_set(
     assert all([each.ok async for each in connector(server).check(host)])
 
 
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ("https://crm.example.com/telegram/s3cret", "goes to crm.example.com"),
+        ("https://hooks.example.com/hooks/chn_old/s3cret", "has another channel id or `hook_secret`"),
+    ],
+)
+async def test_the_probe_compares_the_webhook_with_the_channels_own_url(
+    server: TelegramServer, host: RecordingHost, there: str, words: str
+) -> None:
+    telegram = connector(server)
+    host.url = "https://hooks.example.com/hooks/chn_bot/a-long-hook-secret"
+    await telegram.subscribe(host, host.url)
+    assert all([each.ok async for each in telegram.check(host)])
+    await telegram.subscribe(host, there)
+    failed = {each.name: each.todo async for each in telegram.check(host) if not each.ok}
+    assert words in failed["delivery"]
+    assert "s3cret" not in failed["delivery"]
+
+
 async def test_a_path_that_is_no_longer_good_is_asked_for_anew(server: TelegramServer, host: RecordingHost) -> None:
     server.keep_file("F1", b"a torn box", "photos/file_1.jpg")
     before = await connector(server).download(host, "F1")

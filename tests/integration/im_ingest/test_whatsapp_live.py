@@ -289,9 +289,9 @@ HERE = "https://hooks.example.com/hooks/chn_shop/a-long-hook-secret"
 OK = [(name, True, "") for name in ("token", "webhook", "permissions", "subscription")]
 
 
-async def steps(server: WhatsAppServer, **settings: Any) -> list[tuple[str, bool, str]]:
+async def steps(server: WhatsAppServer, url: str = "", **settings: Any) -> list[tuple[str, bool, str]]:
     lent = connector(server, **settings)
-    async with RecordingHost(lent) as host:
+    async with RecordingHost(lent, url=url) as host:
         return [(step.name, step.ok, step.todo) async for step in lent.check(host)]
 
 
@@ -301,6 +301,7 @@ async def test_the_probe_finds_nothing_to_change(whatsapp: WhatsAppServer) -> No
     whatsapp.callback = "https://crm.example.com/meta"
     whatsapp.override = HERE
     assert await steps(whatsapp) == OK
+    assert await steps(whatsapp, url="https://hooks.example.com/hooks/chn_another/of-the-same-app") == OK
     assert "set `business_account`" in (await steps(whatsapp, business_account=""))[3][2]
 
 
@@ -337,6 +338,14 @@ async def test_the_probe_says_what_to_change(
     assert [name for name, _ in failed] == [step]
     assert todo in failed[0][1]
     assert "a-long-hook-secret" not in str(failed)
+
+
+async def test_the_probe_knows_another_installation_by_its_host(whatsapp: WhatsAppServer) -> None:
+    whatsapp.subscribed, whatsapp.callback = True, HERE
+    found = await steps(whatsapp, url="https://desk.example.com/hooks/chn_shop/a-long-hook-secret")
+    failed = [(name, todo) for name, ok, todo in found if not ok]
+    assert [name for name, _ in failed] == ["webhook"]
+    assert "deliveries go to hooks.example.com" in failed[0][1]
 
 
 async def test_a_number_of_another_account_is_found_out(whatsapp: WhatsAppServer) -> None:

@@ -4,11 +4,12 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from im_ingest.connectors.telegram.bot_api import LONG_POLL, Bot, BotApi, File
+from im_ingest.connectors.telegram.bot_api import LONG_POLL, Bot, BotApi, File, WebhookInfo
 from im_ingest.connectors.telegram.records import events
 from im_ingest.connectors.telegram.updates import ALLOWED
 from im_ingest.connectors.telegram.who import Us
@@ -149,7 +150,7 @@ class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscri
             if bot.can_read_all_group_messages
             else "In groups the bot sees only commands, mentions and replies to it; /setprivacy at @BotFather changes that.",
         )
-        yield await self._delivery(api)
+        yield await self._delivery(api, host.url)
 
     def _identity(self, bot: Bot) -> Step:
         if str(bot.id) != self.settings.account:
@@ -160,22 +161,30 @@ class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscri
             return Step("token", ok=False, todo=f"the bot's name is {bot.username}: set `bot_username` to it")
         return Step("token", ok=True)
 
-    async def _delivery(self, api: BotApi) -> Step:
-        """Whether updates can reach us. The webhook's address is secret, so it is not repeated here."""
+    async def _delivery(self, api: BotApi, ours: str) -> Step:
+        """Whether updates can reach us. `ours`: the channel's URL, "" if unknown."""
         try:
-            info = await api.webhook()
+            todo = self._todo(await api.webhook(), ours)
         except OnethreadError as error:
-            return Step("delivery", ok=False, todo=str(error))
+            todo = str(error)
+        return Step("delivery", ok=not todo, todo=todo)
+
+    def _todo(self, info: WebhookInfo, ours: str) -> str:
+        """What a person must do about the webhook. URLs are secret, so only their hosts are named."""
         if self.settings.edge == "polling":
-            todo = "a webhook is set, so polling is refused; start the channel once: it takes the webhook away"
-            return Step("delivery", ok=not info.url, todo=todo if info.url else "")
+            set_yet = "a webhook is set, so polling is refused; start the channel once: it takes the webhook away"
+            return set_yet if info.url else ""
         if not info.url:
-            return Step("delivery", ok=False, todo="no webhook is set; starting the channel with a public URL sets it")
+            return "no webhook is set; starting the channel with a public URL sets it"
+        if ours and info.url != ours:
+            there = urlsplit(info.url).netloc
+            other = f"goes to {there}" if there != urlsplit(ours).netloc else "has another channel id or `hook_secret`"
+            return f"the webhook that is set {other}: a bot has but one; starting this channel sets its own"
         if info.failing:
-            return Step("delivery", ok=False, todo=info.trouble())
+            return info.trouble()
         missing = ", ".join(kind for kind in ALLOWED if kind not in info.allowed_updates)
-        todo = f"another program has set the webhook: {missing} are not sent; starting the channel sets it again"
-        return Step("delivery", ok=not missing, todo=todo if missing else "")
+        by_another = f"another program has set the webhook: {missing} are not sent; starting the channel sets it again"
+        return by_another if missing else ""
 
     def _api(self, host: Host) -> BotApi:
         return BotApi(host, self.settings.api_url, self.settings.token.get_secret_value())

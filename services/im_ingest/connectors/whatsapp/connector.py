@@ -71,7 +71,7 @@ class WhatsApp(MetaConnector[Settings], Downloads):
             return None
         there = await self._own_url(api)
         if url is None:
-            if is_hook(there):  # that of another program stays
+            if is_hook(there, host.url):  # that of another program stays
                 await api.post(own.account, webhook_configuration={"override_callback_uri": ""})
             return None
         await api.post(f"{own.business_account}/subscribed_apps")
@@ -89,16 +89,16 @@ class WhatsApp(MetaConnector[Settings], Downloads):
             yield Step("token", ok=False, todo=_todo(error))
             return
         yield Step("token", ok=True)
-        async for step in self.app_steps(host, elsewhere=is_hook(own_url)):
+        async for step in self.app_steps(host, elsewhere=is_hook(own_url, host.url)):
             yield step
-        yield await self._subscription(api, own_url)
+        yield await self._subscription(api, own_url, host.url)
 
     async def _own_url(self, api: GraphApi) -> str:
         """Where deliveries of this number go, if not to the app's URL."""
         number = await api.get(self.settings.account, _Number, fields="display_phone_number,webhook_configuration")
         return (number.webhook_configuration or {}).get("phone_number") or ""
 
-    async def _subscription(self, api: GraphApi, own_url: str) -> Step:
+    async def _subscription(self, api: GraphApi, own_url: str, ours: str) -> Step:
         account = self.settings.business_account
         if not account:
             todo = "set `business_account` to let the app be subscribed to it, and to see here whether it is"
@@ -118,7 +118,7 @@ class WhatsApp(MetaConnector[Settings], Downloads):
             todo = (
                 "the app is not subscribed to `business_account`; starting the channel with a public URL subscribes it"
             )
-        elif own_url and not is_hook(own_url):
+        elif own_url and not is_hook(own_url, ours):
             todo = "deliveries of this number go to another URL; starting the channel with a public URL takes them here"
         return Step("subscription", ok=not todo, todo=todo)
 
