@@ -52,6 +52,7 @@ class MessageState(NamedTuple):
         return msgspec.structs.replace(
             file,
             status=found.status,
+            filename=file.filename or found.filename,
             sha256=found.sha256,
             size_bytes=found.size_bytes,
             media_type=found.media_type,

@@ -4,6 +4,8 @@ URLs are strangers' words: the channel's client refuses private addresses, and t
 """
 
 import asyncio
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 from typing import NamedTuple
 
 import httpx
@@ -31,6 +33,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 """Offset, bytes and type (https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern). Containers of many types are left out."""
 _CONTAINERS = ("audio/", "video/")
+_LONGEST_NAME = 255
 _VAGUE = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 
@@ -42,9 +45,10 @@ class Limits(NamedTuple):
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a file; `status` is stored or failed."""
+    """What became of a file; `status` is stored or failed; `filename`: as the answer that brought it says."""
 
     status: str
+    filename: str = ""
     sha256: str = ""
     size_bytes: int | None = None
     media_type: str = ""
@@ -54,7 +58,12 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.status != "stored":
             return msgspec.structs.replace(file, status="failed")
         return msgspec.structs.replace(
-            file, status="stored", sha256=self.sha256, size_bytes=self.size_bytes, media_type=self.media_type
+            file,
+            status="stored",
+            filename=file.filename or self.filename,
+            sha256=self.sha256,
+            size_bytes=self.size_bytes,
+            media_type=self.media_type,
         )
 
 
@@ -73,7 +82,8 @@ async def brought(channel: Channel, host: Host, file: Attachment, blobs: Blobs, 
             raise Retryable(f"a file took longer than {limits.seconds:g} s (media.seconds)") from error
         if file.sha256 and file.sha256.lower() != await coming.whole():
             raise Broken("a file arrived with another SHA-256 than the provider names in its message")
-        return Outcome("stored", await blobs.put(coming), coming.size, _type(coming.head, file.media_type, told))
+        media_type = _type(coming.head, file.media_type, told.media_type)
+        return Outcome("stored", told.filename, await blobs.put(coming), coming.size, media_type)
 
 
 def at_url(locator: str) -> bool:
@@ -89,8 +99,14 @@ async def _media(channel: Channel, host: Host, locator: str) -> Media:
     return await channel.connector.download(host, locator)
 
 
-async def _arrive(host: Host, media: Media, most: int, coming: Arriving) -> str:
-    """The media type that came with the bytes."""
+class _Told(NamedTuple):
+    """What came with the bytes."""
+
+    media_type: str
+    filename: str
+
+
+async def _arrive(host: Host, media: Media, most: int, coming: Arriving) -> _Told:
     # Uncompressed: a few kilobytes could become gigabytes.
     headers = {"accept-encoding": "identity", **media.headers}
     async with host.http.stream("GET", media.url, headers=headers) as answer:
@@ -106,7 +122,17 @@ async def _arrive(host: Host, media: Media, most: int, coming: Arriving) -> str:
                 await coming.write(part)
         except httpx.RemoteProtocolError as error:  # fewer bytes than its content-length
             raise Broken(f"{answer.url.host} closed the connection in the middle of a file") from error
-    return told
+    return _Told(told, _filename(answer.headers.get("content-disposition", "")))
+
+
+def _filename(disposition: str) -> str:
+    """The name in a Content-Disposition (RFC 6266), without folders and control characters."""
+    message = Message()
+    message["content-disposition"] = disposition.replace("\r", " ").replace("\n", " ")
+    given = [value for name, value in message.get_params([], "content-disposition") if name == "filename"]
+    encoded = [value for value in given if isinstance(value, tuple)]  # filename*: "filename" beside it is for old programs
+    name = collapse_rfc2231_value((encoded or given or [""])[0]).replace("\\", "/").rpartition("/")[2]
+    return "".join(each for each in name if each.isprintable()).strip()[:_LONGEST_NAME]
 
 
 def _announced(answer: httpx.Response) -> int:

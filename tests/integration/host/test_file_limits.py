@@ -138,3 +138,28 @@ async def test_a_url_in_a_message_reaches_no_private_address(kit: hostkit.Kit, p
     async with fetching(kit, provider, allow_networks=()) as tell:
         await tell(id="m1", files=["https://127.0.0.1/secrets", "https://localhost/secrets"])
         assert await ended(kit) == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ('attachment; filename="bill.pdf"', "bill.pdf"),
+        ("attachment; filename=bill.pdf; filename*=UTF-8''%E5%8F%91%E7%A5%A8.pdf", "发票.pdf"),
+        ('attachment; filename="../../etc/passwd"', "passwd"),
+        ('attachment; filename="C:\\\\bills\\\\may.pdf"', "may.pdf"),
+        (f'attachment; filename="{"n" * 300}"', "n" * 255),
+        ("inline", ""),
+        ("attachment; filename*=nonsense''%ff", "ÿ"),
+        ("", ""),
+    ],
+)
+async def test_a_file_without_a_name_has_that_of_the_answer_which_brought_it(
+    kit: hostkit.Kit, provider: Provider, disposition: str, name: str
+) -> None:
+    """Some providers name a file nowhere else."""
+    provider.answers["f"] = [Response(CONTENT, headers={"content-disposition": disposition} if disposition else {})]
+    async with fetching(kit, provider) as tell:
+        await tell(id="m1", files=["f"])
+        assert await ended(kit) == ["stored"]
+    (file,) = await files(kit)
+    assert file.filename == name
