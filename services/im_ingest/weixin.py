@@ -17,6 +17,7 @@ from xml.parsers import expat
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from pydantic import AfterValidator, SecretStr
 
+from im_ingest.seconds import spread
 from onethread.connector import Rejected, Request, same, utc
 from onethread.errors import Poison
 
@@ -33,12 +34,8 @@ FORBIDDEN = re.compile(b"\xef\xbf[\xbe\xbf]")
 LARGEST, DEEPEST, MOST = 1 << 20, 8, 5000
 """Of an XML document: bytes, elements in one another, elements."""
 
-ORDER, TOGETHER = "order", 100
-"""Of records of one second: where `about` says which came first, and how many of a page are told apart."""
-SOON, LATE = 2_000, 16_000
-"""Milliseconds after its second: until `SOON` nearly every record is there; after `LATE`, three attempts, none comes any more."""
-FINE, COARSE = 3, 61
-"""Milliseconds that become one, before and after `SOON`: so all of it fits below `TOGETHER`."""
+ORDER = "order"
+"""Of records of one second: where `about` says which came first."""
 
 ONCE = frozenset(
     {"ToUserName", "FromUserName", "CreateTime", "MsgType", "MsgId", "Event", "Token", "OpenKfId", "Encrypt"}
@@ -137,9 +134,7 @@ def order(second: str, seen: datetime, place: int = 0) -> dict[str, str]:
     """
     if not TIME.fullmatch(second):
         return {}
-    late = min(max((seen - utc(int(second))) // timedelta(milliseconds=1), 0), LATE)
-    spread = min(late, SOON) // FINE + max(late - SOON, 0) // COARSE
-    return {ORDER: str(spread + min(place, TOGETHER))}
+    return {ORDER: str(spread(utc(int(second)), seen, place))}
 
 
 def moment(second: int, about: Mapping[str, str]) -> datetime:

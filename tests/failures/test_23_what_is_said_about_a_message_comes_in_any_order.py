@@ -17,6 +17,7 @@ import pytest
 from failures.house import MIA, House, Replica, said, update
 
 from onethread.testing.messenger_server import MessengerServer
+from onethread.testing.meta_server import MetaServer
 from onethread.testing.slack_server import SlackServer
 from onethread.testing.whatsapp_server import WhatsAppServer
 
@@ -64,6 +65,18 @@ async def _spread(deliveries: Sequence[Any], post: Callable[[int, Any], Awaitabl
         assert await post(number % 3, delivery) == 200
 
 
+def _by_meta(
+    client: httpx.AsyncClient, replicas: Sequence[Replica], channel: str, server: MetaServer
+) -> Callable[[int, bytes], Awaitable[int]]:
+    """Sends a body to a replica, signed; the status of the answer."""
+
+    async def post(replica: int, body: bytes) -> int:
+        headers = {"x-hub-signature-256": server.signature(body)}
+        return (await client.post(replicas[replica].hook(channel), content=body, headers=headers)).status_code
+
+    return post
+
+
 # --- WhatsApp ---------------------------------------------------------------------------------------------------------
 
 
@@ -106,12 +119,7 @@ async def test_whatsapp_ends_the_same(each_house: House, order: Callable[[list[A
     house, server = each_house, WhatsAppServer()
     channel = house.takes_whatsapp(server)
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running(replicas=3) as replicas:
-
-        async def post(replica: int, body: bytes) -> int:
-            headers = {"x-hub-signature-256": server.signature(body)}
-            return (await client.post(replicas[replica].hook(channel), content=body, headers=headers)).status_code
-
-        await _spread(order(_of_whatsapp(server)), post)
+        await _spread(order(_of_whatsapp(server)), _by_meta(client, replicas, channel, server))
         assert await outcome(house) == [
             ("Where is my parcel?", ["Where is my parcl?"], [], None),
             (None, ["Oops"], [], None),
@@ -162,12 +170,7 @@ async def test_messenger_ends_the_same(each_house: House, order: Callable[[list[
     house, server = each_house, MessengerServer()
     channel = house.takes_messenger(server)
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client, house.running(replicas=3) as replicas:
-
-        async def post(replica: int, body: bytes) -> int:
-            headers = {"x-hub-signature-256": server.signature(body)}
-            return (await client.post(replicas[replica].hook(channel), content=body, headers=headers)).status_code
-
-        await _spread(order(_of_messenger(server)), post)
+        await _spread(order(_of_messenger(server)), _by_meta(client, replicas, channel, server))
         assert await outcome(house) == [
             ("Where is my parcel?", [], [], None),
             ("On its way", [], [], "read"),

@@ -62,14 +62,16 @@ def normalised(data: bytes, about: Mapping[str, str]) -> Iterator[Event]:
     value, lost = readable(change.value, Value)
     if strange := set(lost) - SPARE:
         raise Poison(f"of a strange form: {', '.join(sorted(strange))}")
-    made = list(_of(change.field, value))
+    made = list(_of(change.field, value, about))
     yield from made or (_about_account(change.field, value, data, about),)
 
 
-def _of(field: str, value: Value) -> Iterator[Event]:
+def _of(field: str, value: Value, about: Mapping[str, str]) -> Iterator[Event]:
     contacts, context = _contacts(value), value.conversation_context
     summary = (context.summary.text if context and context.summary else None) or ""
-    found = Setting(value.metadata, contacts, field == "history", standby=field == "standby", summary=summary)
+    found = Setting(
+        value.metadata, contacts, field == "history", standby=field == "standby", summary=summary, came=about
+    )
     for messages, setting in ((value.messages, found), (value.message_echoes, found._replace(echoes=True))):
         for message in messages or ():
             here = scene(message, setting)
@@ -83,7 +85,7 @@ def _of(field: str, value: Value) -> Iterator[Event]:
         yield from renamed(update)
     yield from (address(entry) for entry in _read(value.state_sync, BookChange))
     for chunk in value.history or ():
-        yield from _history(msgspec.json.decode(chunk, type=History), Setting(found.ours, imported=True))
+        yield from _history(msgspec.json.decode(chunk, type=History), Setting(found.ours, imported=True, came=about))
     if handover := value.control_passed or value.control_taken:
         yield handed_over(value, handover, contacts)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
+from itertools import count
 
 import msgspec
 from pydantic import Field, SecretStr
@@ -48,8 +49,11 @@ class WhatsApp(MetaConnector[Settings], Downloads):
     scopes = ("whatsapp_business_messaging", "whatsapp_business_management")
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
+        place = count()
         for item in meta.items(request.body, self.product):
-            yield from records(item)
+            for raw in records(item):
+                came = {"came": request.arrived_at.isoformat(), "place": str(next(place))}
+                yield msgspec.structs.replace(raw, about={**raw.about, **came})
 
     def normalize(self, raw: Raw) -> Iterable[Event]:
         return normalised(raw.data, raw.about)

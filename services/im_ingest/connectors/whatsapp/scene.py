@@ -1,7 +1,7 @@
 """A WhatsApp message with who and where: what every event made of it shares. It knows nothing of what was said."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +10,7 @@ from im_ingest.connectors.whatsapp.entities import Contact, Metadata
 from im_ingest.connectors.whatsapp.said import Context, Message
 from im_ingest.connectors.whatsapp.who import SAME_END, Ids, ids, person, place, us
 from im_ingest.meta import moment, readable
+from im_ingest.seconds import spread
 from onethread.errors import Poison
 from onethread.event import AnyFact, Claim, Event, Party
 from onethread.identity import canonical
@@ -22,7 +23,7 @@ class Setting(NamedTuple):
     """What the change says of its messages.
 
     `imported`: they are older than the channel; `standby`: another app has the chat; `echoes`: our side wrote them;
-    `summary`: what was said before, in Meta's words.
+    `summary`: what was said before, in Meta's words; `came`: when the record came, and which of a delivery it was.
     """
 
     ours: Metadata | None = None
@@ -31,6 +32,7 @@ class Setting(NamedTuple):
     standby: bool = False
     echoes: bool = False
     summary: str = ""
+    came: Mapping[str, str] = {}
 
 
 class Scene(NamedTuple):
@@ -95,7 +97,16 @@ def scene(data: msgspec.Raw, setting: Setting, partner: Ids | None = None) -> Sc
     if ours and not (known.best or message.group_id):
         raise Poison("our side wrote it, and it does not say to whom")
     whole, customer = person(known, setting.contacts, *_own_numbers(message, ours=ours))
-    return Scene(message, whole, customer, own, ours, moment(message.timestamp), ", ".join(lost), setting)
+    return Scene(message, whole, customer, own, ours, _moment(message, setting), ", ".join(lost), setting)
+
+
+def _moment(message: Message, setting: Setting) -> datetime | None:
+    """Meta tells whole seconds. Of an imported history only the place counts: when it came says nothing."""
+    second, came = moment(message.timestamp), setting.came.get("came", "")
+    if second is None or not came:
+        return second
+    seen = second if setting.imported else datetime.fromisoformat(came)
+    return second + timedelta(milliseconds=spread(second, seen, int(setting.came.get("place", "0"))))
 
 
 def _is_ours(message: Message, own: Party) -> bool:
