@@ -52,6 +52,7 @@ class Shop(Connector[Settings], Downloads, Lookups):
             Attachment(
                 locator=one,
                 sha256=said.get("sha256", ""),
+                media_type=said.get("media_type", ""),
                 expires_at=datetime.fromisoformat(said["until"]) if "until" in said else None,
             )
             for one in said["files"]

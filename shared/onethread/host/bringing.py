@@ -22,13 +22,16 @@ class Bringing:
     def __init__(self, lender: Lender, blobs: Blobs, limits: Limits) -> None:
         self._lender, self._blobs, self._limits = lender, blobs, limits
 
-    async def file(self, channel: Channel, file: Attachment, until: float) -> Outcome:
-        """What became of it. Raises Retryable when it may still come, which it may up to `until` (Unix seconds)."""
+    async def file(self, channel: Channel, file: Attachment, until: float, other: str = "") -> Outcome:
+        """What became of it. Raises Retryable when it may still come, which it may up to `until` (Unix seconds).
+
+        `other`: see `brought`.
+        """
         now = self._lender.ingest.now
         if file.expires_at and file.expires_at <= now():
             return _given_up(channel, Poison("the provider keeps it no longer"))
         try:
-            return await self._with_fresh_access(channel, file)
+            return await self._with_fresh_access(channel, file, other)
         except OnethreadError as ours:
             if isinstance(ours, Retryable) and now().timestamp() < until:
                 metrics.MEDIA.add(channel.id, "broken" if isinstance(ours, Broken) else "later")
@@ -37,12 +40,12 @@ class Bringing:
                 raise
             return _given_up(channel, ours)
 
-    async def _with_fresh_access(self, channel: Channel, file: Attachment) -> Outcome:
+    async def _with_fresh_access(self, channel: Channel, file: Attachment, other: str) -> Outcome:
         """The file. Where we are refused with a token, a new one is tried at once. Raises ours."""
         for again in (True, False):
             lent = self._lender.lend(channel)
             try:
-                return await brought(channel, lent, file, self._blobs, self._limits)
+                return await brought(channel, lent, file, self._blobs, self._limits, other)
             except Exception as error:
                 ours, renewed = await self.judged(channel, lent, error)
                 if again and renewed:

@@ -19,7 +19,7 @@ from onethread.host.channel import Channel
 from onethread.host.completing import completion, waiting
 from onethread.host.jobs import Files, Held, Lookup
 from onethread.host.lent import Lender
-from onethread.host.media import Limits, Outcome
+from onethread.host.media import Broken, Limits, Outcome
 from onethread.host.shrinking import fitted
 from onethread.host.standing import FILES, LOOKUPS, Standing
 from onethread.log.port import EventLog, TopicPartition
@@ -33,6 +33,7 @@ class _Round(NamedTuple):
     """What one try brought; `failure`: why it must be tried again, for want of access rather than for another reason."""
 
     outcomes: dict[str, Outcome]
+    other: dict[str, str]
     failure: Retryable | None
 
 
@@ -71,7 +72,7 @@ class Errands:
         if event is None or not files:
             await held.done()
             return None
-        outcomes, failure = await self._round(channel, held, about, files)
+        outcomes, other, failure = await self._round(channel, held, about, files)
         if outcomes != about.outcomes:
             await self._tell(completion(event, outcomes, self._lender.ingest.now()))
         arrived = [outcomes[number] for number in outcomes.keys() - about.outcomes.keys()]
@@ -84,7 +85,9 @@ class Errands:
         await self._count(channel, arrived)
         left = [file.expires_at for number, file in files.items() if number not in outcomes]
         ends = [moment.timestamp() for moment in left if moment]
-        return await self._again(channel, held, msgspec.structs.replace(about, outcomes=outcomes), failure, *ends)
+        return await self._again(
+            channel, held, msgspec.structs.replace(about, outcomes=outcomes, other=other), failure, *ends
+        )
 
     async def _event(self, held: Held, about: Files) -> Event | None:
         """The event whose files they are; None: retention was faster, or all are stored, and it was delivered again."""
@@ -95,17 +98,19 @@ class Errands:
         return None if await held.fetched.has(event.id, self.now()) else event
 
     async def _round(self, channel: Channel, held: Held, about: Files, files: dict[str, Attachment]) -> _Round:
-        outcomes: dict[str, Outcome] = dict(about.outcomes)
+        outcomes, other = dict(about.outcomes), dict(about.other)
         failure: Retryable | None = None
         left = {number: file for number, file in files.items() if number not in outcomes}
         for turn, (number, file) in enumerate(left.items()):
             if turn:  # the lease under which the job was taken is for one file
                 await held.change(msgspec.structs.replace(held.job, due=self.now() + self.lease))
             try:
-                outcomes[number] = await self._bringing.file(channel, file, held.job.until)
+                outcomes[number] = await self._bringing.file(channel, file, held.job.until, other.get(number, ""))
             except Retryable as error:
+                if isinstance(error, Broken) and error.sha256:
+                    other[number] = error.sha256
                 failure = failure if isinstance(failure, Barred) else error
-        return _Round(outcomes, failure)
+        return _Round(outcomes, other, failure)
 
     async def _count(self, channel: Channel, brought: Sequence[Outcome]) -> None:
         for outcome in brought:

@@ -20,11 +20,15 @@ DAY = 86400.0
 
 
 class Files(msgspec.Struct, frozen=True, omit_defaults=True, tag="files"):
-    """Those of the event at this place of the log; `outcomes` by the number of the file."""
+    """Those of the event at this place of the log.
+
+    By the number of the file: `outcomes`, and `other`, a SHA-256 that came in the place of the one that the provider names.
+    """
 
     partition: int
     offset: int
     outcomes: dict[str, Outcome] = {}
+    other: dict[str, str] = {}
 
 
 class Lookup(msgspec.Struct, frozen=True, tag="lookup"):

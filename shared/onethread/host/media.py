@@ -68,11 +68,21 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Broken(Retryable):
-    """Something arrived, and it is not the file: another hash than the provider named, or not all of it."""
+    """Something arrived, and it is not the file: not all of it, or another hash than the provider named (`sha256`)."""
+
+    def __init__(self, reason: str, sha256: str = "") -> None:
+        super().__init__(reason)
+        self.sha256 = sha256
 
 
-async def brought(channel: Channel, host: Host, file: Attachment, blobs: Blobs, limits: Limits) -> Outcome:
-    """The file, in the blob store. Raises Poison for what will never come, Retryable for what may, and what connectors raise."""
+async def brought(
+    channel: Channel, host: Host, file: Attachment, blobs: Blobs, limits: Limits, other: str = ""
+) -> Outcome:
+    """The file, in the blob store. Raises Poison for what will never come, Retryable for what may, and what connectors raise.
+
+    `other`: a SHA-256 that came before in the place of the one that the provider names. When it comes again, as the type that is
+    named, it is no accident on the way but the provider's own mistake, for which no file is to be lost.
+    """
     with blobs.arriving() as coming:
         try:
             async with asyncio.timeout(limits.seconds):
@@ -80,8 +90,10 @@ async def brought(channel: Channel, host: Host, file: Attachment, blobs: Blobs, 
                 told = await _arrive(host, media, limits.max_bytes, coming)
         except TimeoutError as error:
             raise Retryable(f"a file took longer than {limits.seconds:g} s (media.seconds)") from error
-        if file.sha256 and file.sha256.lower() != await coming.whole():
-            raise Broken("a file arrived with another SHA-256 than the provider names in its message")
+        if file.sha256 and (found := await coming.whole()) != file.sha256.lower():
+            kinds = {told.media_type, _sniffed(coming.head)} - {""}
+            if found != other or file.media_type.lower() not in kinds:
+                raise Broken("a file arrived with another SHA-256 than the provider names in its message", found)
         media_type = _type(coming.head, file.media_type, told.media_type)
         return Outcome("stored", told.filename, await blobs.put(coming), coming.size, media_type)
 
@@ -130,7 +142,9 @@ def _filename(disposition: str) -> str:
     message = Message()
     message["content-disposition"] = disposition.replace("\r", " ").replace("\n", " ")
     given = [value for name, value in message.get_params([], "content-disposition") if name == "filename"]
-    encoded = [value for value in given if isinstance(value, tuple)]  # filename*: "filename" beside it is for old programs
+    encoded = [
+        value for value in given if isinstance(value, tuple)
+    ]  # filename*: "filename" beside it is for old programs
     name = collapse_rfc2231_value((encoded or given or [""])[0]).replace("\\", "/").rpartition("/")[2]
     return "".join(each for each in name if each.isprintable()).strip()[:_LONGEST_NAME]
 
@@ -147,8 +161,12 @@ def _check(size: int, most: int) -> None:
 
 def _type(head: bytes, given: str, told: str) -> str:
     """The type by the beginning of the content, else by the message, else by the answer that brought it."""
-    found = next((kind for at, mark, kind in _SIGNATURES if head.startswith(mark, at)), "")
+    found = _sniffed(head)
     family = given.partition("/")[0].strip().lower()
     if found.startswith(_CONTAINERS) and family in {"audio", "video"}:
         return given  # the bytes tell the container, the message what is in it
     return next((kind for kind in (found, given, told) if kind not in _VAGUE), "application/octet-stream")
+
+
+def _sniffed(head: bytes) -> str:
+    return next((kind for at, mark, kind in _SIGNATURES if head.startswith(mark, at)), "")

@@ -81,6 +81,23 @@ async def test_what_is_not_what_the_provider_names_has_not_arrived(kit: hostkit.
             await kit.blobs.get(hashlib.sha256(never).hexdigest())
 
 
+async def test_a_provider_that_names_a_wrong_hash_costs_no_file(kit: hostkit.Kit, provider: Provider) -> None:
+    """The same bytes come again, and are of the type that is named; a page in the place of the file is none, however often it comes."""
+    provider.answers["bill"] = [Response(CONTENT)]
+    provider.answers["page"] = [Response(b"<html>log in", media_type="text/html; charset=utf-8")]
+    wrong = {"sha256": "0" * 64, "media_type": "application/pdf"}
+    async with fetching(kit, provider) as tell:
+        await tell(id="m1", files=["bill"], **wrong)
+        assert await ended(kit) == ["stored"]
+        (file,) = await files(kit)
+        assert file.sha256 == hashlib.sha256(CONTENT).hexdigest()
+        broken = outcomes("broken")
+        await tell(id="m2", files=["page"], **wrong)
+        await hostkit.until(lambda: outcomes("broken") > broken + 1)
+        kit.clock.advance(days=3)
+        await hostkit.until(lambda: failed(kit, "m2"))
+
+
 async def test_a_file_cut_short_has_not_arrived(kit: hostkit.Kit, provider: Provider) -> None:
     broken = outcomes("broken")
     provider.answers["bill"] = [cut_short(), Response(CONTENT)]
