@@ -23,7 +23,7 @@ from onethread.event import Claim
 from onethread.host.http import LentClient
 from onethread.identity import canonicalised
 from onethread.testing.failpoints import FailPoints, killed_at, pointed
-from onethread.testing.failpoints_drivers import watch_kafka, watch_mongo, watch_sqlite
+from onethread.testing.failpoints_drivers import watch_files, watch_kafka, watch_mongo, watch_sqlite
 
 LATE = (
     "anyio._backends._asyncio",
@@ -40,6 +40,7 @@ def copy(telling: Telling, out: int, client: LentClient) -> None:
     """In the copy: tell, and leave the trace beside the files."""
     signal.alarm(SECONDS)
     points = FailPoints(killed_at(frozenset(telling.kills)))
+    watch_files(points, Path(telling.folder) / "blobs")
     if telling.kafka:
         watch_kafka(points)
         watch_mongo(points)

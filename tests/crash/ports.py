@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from onethread.arriving import Arriving
 from onethread.blobs import Blobs
 from onethread.connector import Host, Polling, Stream, WebSocket
 from onethread.log.port import EventLog, Reader
@@ -13,7 +14,8 @@ from unifier.store.port import ConversationStore
 STORE_READS = frozenset(
     {
         "epoch", "entries", "keys", "clocks", "revisions", "look", "identities", "customers", "tails", "run", "owned_keys", "owned_clocks", "links",
-        "links_at", "links_needing", "heads", "strands_of", "list_heads", "timeline", "runs", "about", "whole",
+        "links_at", "links_needing", "heads", "strands_of", "list_heads", "timeline", "runs", "about", "about_since",
+        "whole",
     }
 )  # fmt: skip
 
@@ -32,6 +34,7 @@ PORTS = (
     Port(ConversationStore, "store", STORE_READS),
     Port(StateStore, "state"),
     Port(Blobs, "blobs"),
+    Port(Arriving, "arriving"),
     Port(Polling, "polling"),
     Port(Stream, "stream"),
     Port(Host, "host"),
@@ -40,19 +43,22 @@ PORTS = (
 
 ANSWERS = ["http.start:before", "http.start:after", "http.body:before", "http.body:after"]
 """A webhook's answer, by its two messages."""
+_FILES = [f"files.{step}:before" for step in ("create", "rename", "sync")]
 BELOW = {
-    "SQLite": [f"sqlite.{file}.commit:before" for file in ("log", "state", "conversations")],
+    "SQLite": [*_FILES, *(f"sqlite.{file}.commit:before" for file in ("log", "state", "conversations"))],
     "Kafka, MongoDB protocol": [
+        *_FILES,
         *(f"kafka.{name}:{when}" for name in ("Produce", "OffsetCommit") for when in ("before", "sent", "after")),
         *(f"mongo.{name}:{when}" for name in ("insert", "update", "findAndModify") for when in ("before", "after")),
     ],
 }
 """The adapters' own steps."""
 
+OF_FILES = ("arriving.write", "arriving.whole", "blobs.tidy", "state.remove")
+"""Effects that only a file comes by, or a look-up: killed at in test_media.py."""
 NOT_IN_THE_STORY = {
+    **dict.fromkeys(OF_FILES, "files and look-ups: test_media.py"),
     "log.reset": "an operator's command, with all workers stopped; tests/contract/test_event_log.py",
-    "blobs.tidy": "removes what killed processes left; tests/unit/host/test_blobs.py",
-    "state.remove": "jobs that are done; a killed one is done again: tests/integration/host/test_fetching.py",
     "state.delete": "what may be forgotten: a note that somebody called; tests/integration/host/test_polling.py",
 }
 """Effects that no message comes by. Anything else that has no moment in the story is a hole in it."""

@@ -7,13 +7,14 @@ import os
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import msgspec
+from crash.kept import Kept, abandoned, kept
 from crash.outcome import Outcome, messages, outcome
 from crash.shop import FIRST_ACT, HOOKED, POLLED, STREAMED, Item, commands, expected
 from crash.telling import HOOK, SECRET, Entrance, Telling
@@ -44,11 +45,19 @@ class Verdict(NamedTuple):
 
 
 class Received(NamedTuple):
-    """`messages`: the texts that are stored, each as often as it is."""
+    """`messages`: the texts that are stored, each as often as it is; `half`: files that a kill left without a name."""
 
     killed: int
     messages: list[str]
     trace: list[Moment]
+    kept: Kept
+    half: int
+
+
+Called = Callable[[str], Awaitable[None]]
+"""What a provider does once it knows the URL of a process that listens."""
+APART = 100.0
+"""Seconds from one process to the next, by their clocks: what the one held, the next may take; no signature is too old yet."""
 
 
 class Shop:
@@ -112,17 +121,19 @@ class Rig:
         self._ends = ends
         self._number = 0
 
-    async def receive(self, entrance: Entrance, *kills: Moment) -> Received:
-        """Let a real connector read what waits for it; each kill ends one process, and the next goes on."""
+    async def receive(self, entrance: Entrance, *kills: Moment, called: Called | None = None) -> Received:
+        """Let a real connector read what there is for it; each kill ends one process, and the next goes on."""
         told = msgspec.structs.replace(self._new(), entrance=entrance)
-        account, killed = Account(Path(told.folder) / "accepted"), 0
+        account, killed, half = Account(Path(told.folder) / "accepted"), 0, 0
         for kill in kills:
-            killed += await self._run(msgspec.structs.replace(told, kills=[kill]), account)
-        assert not await self._run(told, account)
+            killed += await self._run(msgspec.structs.replace(told, kills=[kill]), account, called)
+            half += abandoned(Path(told.folder))
+            told = msgspec.structs.replace(told, passed=told.passed + APART)
+        assert not await self._run(told, account, called)
         account.close()
-        async with told.store() as store:
+        async with told.log() as log, told.state() as state, told.store() as store:
             found = await messages(told.tenant, store)
-        return Received(killed, found, _trace(told))
+            return Received(killed, found, _trace(told), await kept(told, log, state, store), half)
 
     async def perform(self, *kills: Moment) -> Verdict:
         """Tell; each kill ends one process, and the next goes on. Then to the end, and look."""
@@ -154,7 +165,7 @@ class Rig:
         async with told.log() as log, told.store() as store:
             return await outcome(told.tenant, log, store, Feed(log))
 
-    async def _run(self, told: Telling, account: Account) -> bool:
+    async def _run(self, told: Telling, account: Account, called: Called | None = None) -> bool:
         """One process, to its end; whether it was killed. Raises AssertionError where it failed by itself."""
         assert self._forks.stdin is not None
         assert self._forks.stdout is not None
@@ -164,7 +175,8 @@ class Rig:
         async for line in self._forks.stdout:
             word, _, rest = line.decode().strip().partition(" ")
             if word == "port":
-                calling = asyncio.create_task(self._call(f"http://127.0.0.1:{rest}", told, account))
+                url = f"http://127.0.0.1:{rest}"
+                calling = asyncio.ensure_future(called(_hook(url, told)) if called else self._call(url, told, account))
             elif word == "commanded":
                 account.commanded()
             elif word == "ended":
@@ -182,7 +194,7 @@ class Rig:
             last = FIRST_ACT if act + 1 < told.acts else len(HOOKED)
             while account.deliveries < last:
                 body = _body(HOOKED[account.deliveries])
-                if await self._post(f"{url}/hooks/chn_hook_{told.tenant}/{HOOK}", body):
+                if await self._post(_hook(url, told), body):
                     account.delivered()
             await self._post(f"{url}/next", b"")
 
@@ -193,6 +205,11 @@ class Rig:
             await asyncio.sleep(0.002)  # it died; who called is told soon
             return False
         return answer.status_code == 200
+
+
+def _hook(url: str, told: Telling) -> str:
+    name = told.entrance.connector if told.entrance else "hook"
+    return f"{url}/hooks/chn_{name}_{told.tenant}/{HOOK}"
 
 
 def _trace(told: Telling) -> list[Moment]:

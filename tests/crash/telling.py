@@ -8,7 +8,7 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -61,18 +61,19 @@ BATCH = 3
 
 
 class Entrance(msgspec.Struct):
-    """A real connector with its settings, and how many messages wait for it."""
+    """A real connector with its settings, and how many messages there are for it. `fetches`: what they refer to, is fetched."""
 
     connector: str
     settings: dict[str, Any]
     messages: int
+    fetches: bool = False
 
 
 class Telling(msgspec.Struct):
     """What one process is told.
 
     `kills`: the first of these is its end. `commanded`: the number of commands that were accepted before. With `kafka` and
-    `mongodb`, these. With an `entrance`, only what comes in there.
+    `mongodb`, these. With an `entrance`, only what comes in there. `passed`: seconds by which its clock is ahead.
     """
 
     folder: str
@@ -83,6 +84,7 @@ class Telling(msgspec.Struct):
     kafka: str = ""
     mongodb: str = ""
     entrance: Entrance | None = None
+    passed: float = 0.0
 
     def log(self) -> EventLog:
         if self.kafka:
@@ -147,19 +149,20 @@ class Parts:
         self.store = pointed(ConversationStore, telling.store(), "store", points, STORE_READS)
         self.blobs = pointed(Blobs, telling.blobs(), "blobs", points)
         self.channels = Channels()
-        now = lambda: datetime.now(UTC)  # noqa: E731
+        ahead = timedelta(seconds=telling.passed)
+        now = lambda: datetime.now(UTC) + ahead  # noqa: E731
         self._ingest = Ingest(self.log, self.blobs, self.channels, now=now)
         leases = Impatient(self.state, f"run-{os.getpid()}")
         keys = [SecretStr("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")]
-        self._lender = Provided(client, self._ingest, Tokens(self.state, keys, leases, now=now))
-        self._standing = Standing(self.state, now)
+        self.lender = Provided(client, self._ingest, Tokens(self.state, keys, leases, now=now))
+        self.standing = Standing(self.state, now)
         self._cursors = Cursors(self.plain_state)
-        common = (self._lender, leases, Cursors(self.state), self._standing)
+        common = (self.lender, leases, Cursors(self.state), self.standing)
         self.polling = PollingHost(*common, Notes(self.state))
         self.stream = StreamHost(*common)
         self._webhook = WebhookApp(
-            self._ingest, public_url="http://shop.example", lend=self._lender.host, wake=self.polling.wake,
-            standing=self._standing,
+            self._ingest, public_url="http://shop.example", lend=self.lender.host, wake=self.polling.wake,
+            standing=self.standing,
         )  # fmt: skip
         self._next = asyncio.Event()
         self._answering = answering(self._webhook, "http", points)
@@ -167,9 +170,7 @@ class Parts:
     async def tell(self) -> None:
         """The whole story, or what is left of it."""
         self.serve("hook", Hooked(_settings(Hooked, secrets=[SECRET])))
-        http = HttpServer(self._app, "127.0.0.1", 0)
-        self._say(f"port {http.bind()}")
-        serving = asyncio.create_task(http.run_until_stopped())
+        serving = self.listens()
         for act in range(self._telling.acts):
             await self._next.wait()
             self._next.clear()
@@ -180,10 +181,16 @@ class Parts:
         await self.close()
         await cancelled([serving])
 
+    def listens(self) -> asyncio.Task[None]:
+        """The HTTP entrance, until it is cancelled; the rig is told where."""
+        http = HttpServer(self._app, "127.0.0.1", 0)
+        self._say(f"port {http.bind()}")
+        return asyncio.create_task(http.run_until_stopped())
+
     async def close(self) -> None:
         """End what is neither log nor store."""
         await self._webhook.stop()
-        await self._lender.close()
+        await self.lender.close()
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"].startswith("/hooks/"):
@@ -229,16 +236,17 @@ class Parts:
                 self._say("commanded")
 
     async def work(self) -> None:
-        """Until lag is zero."""
+        """Until the unifier's lag is zero."""
         worker = Worker(
             self.log, self.store, self.blobs, member="one", policies=POLICIES, batch=BATCH, state=self.state
         )
         running = asyncio.create_task(worker.run(asyncio.Event()))
-        await until(self._all_is_done, running)
+        await until(lambda: self.is_read(GROUP), running)
         await cancelled([running])
 
-    async def _all_is_done(self) -> bool:
-        commits = await self.plain_log.commits(GROUP, MESSAGES)
+    async def is_read(self, group: str) -> bool:
+        """Whether the group has no lag."""
+        commits = await self.plain_log.commits(group, MESSAGES)
         extents = await self.plain_log.extents(MESSAGES)
         return all(commits.get(number, 0) >= extent.end for number, extent in extents.items())
 

@@ -19,6 +19,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
+from onethread.arriving import Arriving
 from onethread.blobs import Blobs
 from onethread.connector import Host, Polling, Stream, WebSocket
 from onethread.log.port import EventLog, Reader
@@ -33,6 +34,7 @@ READS: dict[type, frozenset[str]] = {
     Reader: frozenset({"lag", "rewind"}),
     StateStore: frozenset({"get", "scan"}),
     Blobs: frozenset({"answers", "get", "size"}),
+    Arriving: frozenset(),
     Host: frozenset(),
     WebSocket: frozenset(),
     Polling: frozenset(),
@@ -111,7 +113,7 @@ def kinds_of(port: type, reads: Collection[str] = ()) -> dict[str, str]:
 def pointed(port: type, inner: P, name: str, points: FailPoints, reads: Collection[str] = ()) -> P:
     """`inner`, seen as `port`, with a point around each effect. `reads`: methods beyond `READS` that change nothing.
 
-    A port that a method yields or is given (a reader, the host of a connector) is wrapped, too, under its own name.
+    A port that a method yields, makes or is given (a reader, the host of a connector) is wrapped, too, under its own name.
     """
     made: Any = object.__new__(_pointed_class(port, frozenset(reads)))
     vars(made).update(_inner=inner, _name=name, _points=points)
@@ -142,6 +144,8 @@ def _pointed_class(port: type, reads: frozenset[str]) -> type:
             body[name] = _entered(name, method, yields)
         elif name in kinds:
             body[name] = _called(name, method, kinds[name])
+        elif (makes := get_type_hints(method).get("return")) in READS:
+            body[name] = _made(name, makes)
         else:
             body[name] = _passed_on(name)
     for name, value in inspect.getmembers(port):
@@ -177,6 +181,13 @@ def _entered(name: str, method: Any, yields: type) -> Any:
             yield pointed(yields, found, yields.__name__.lower(), points)
 
     return enter
+
+
+def _made(name: str, makes: type) -> Any:
+    def make(self: Any, *args: Any, **named: Any) -> Any:
+        return pointed(makes, getattr(self._inner, name)(*args, **named), makes.__name__.lower(), self._points)
+
+    return make
 
 
 def _of_inner(self: Any, name: str) -> Any:

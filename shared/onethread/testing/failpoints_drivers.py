@@ -1,11 +1,13 @@
 """Fail-points below the ports: where an adapter's one call is several steps at its driver. It knows the drivers, no adapter.
 
-Each is attached from outside, to the driver: a trace callback on each connection of `sqlite3`, a command listener of `pymongo`;
-aiokafka offers nothing, so its connections are watched as they send. For a process that is to be killed: nothing of this is ever
-taken away again.
+Each is attached from outside, to the driver: a trace callback on each connection of `sqlite3`, a command listener of `pymongo`,
+an audit hook where Python opens and renames files; aiokafka offers nothing, so its connections are watched as they send. For a
+process that is to be killed: nothing of this is ever taken away again.
 """
 
+import os
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,25 @@ def _watch_connection(connection: sqlite3.Connection, name: str, points: FailPoi
             points.reach(f"sqlite.{name}.commit:before")
 
     connection.set_trace_callback(statement)
+
+
+def watch_files(points: FailPoints, folder: Path) -> None:
+    """Of files below the folder: `files.create:before`, `files.rename:before` (all is written), `files.sync:before` (it has its name).
+
+    By the events that Python raises before it opens or renames (https://docs.python.org/3/library/audit_events.html); `os.open` tells no mode.
+    """
+    beginning = f"{folder}{os.sep}"
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.rename" and os.fspath(arguments[1]).startswith(beginning):
+            points.reach("files.rename:before")
+        elif event == "open" and isinstance(arguments[0], str | Path) and str(arguments[0]).startswith(beginning):
+            if arguments[1] is None:
+                points.reach("files.sync:before")
+            elif "x" in arguments[1]:
+                points.reach("files.create:before")
+
+    sys.addaudithook(hook)
 
 
 def watch_mongo(points: FailPoints) -> None:
