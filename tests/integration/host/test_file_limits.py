@@ -84,7 +84,7 @@ async def test_what_is_not_what_the_provider_names_has_not_arrived(kit: hostkit.
 async def test_a_provider_that_names_a_wrong_hash_costs_no_file(kit: hostkit.Kit, provider: Provider) -> None:
     """The same bytes come again, and are of the type that is named; a page in the place of the file is none, however often it comes."""
     provider.answers["bill"] = [Response(CONTENT)]
-    provider.answers["page"] = [Response(b"<html>log in", media_type="text/html; charset=utf-8")]
+    provider.answers["page"] = [Response(b"log in first", media_type="text/plain")]
     wrong = {"sha256": "0" * 64, "media_type": "application/pdf"}
     async with fetching(kit, provider) as tell:
         await tell(id="m1", files=["bill"], **wrong)
