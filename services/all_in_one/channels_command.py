@@ -1,6 +1,6 @@
 """Channels: how each is doing, and probes that say what to change."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +8,7 @@ import typer
 from all_in_one.context import Context, channels, connectors, fail, opened_log, opened_state, opened_store, run, show
 from all_in_one.supported import names_of, supported
 from onethread import assembly
-from onethread.connector import Checks, Connector, Step
+from onethread.connector import Checks, Connector, Step, Webhook
 from onethread.errors import OnethreadError, Unauthorised
 from onethread.host.channel import Channel
 from onethread.host.faults import Bug, translated
@@ -133,9 +133,24 @@ async def _steps(ctx: Context, wanted: list[Channel]) -> list[tuple[str, Step]]:
         tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "check"))
         lender = Lender(ingest, tokens, public_url=ctx.settings.http.public_url)
         for one in wanted:
+            steps += [(one.id, step) for step in _url(ctx, one)]
             steps += [(one.id, step) async for step in _probe(one, lender)]
         await lender.close()
     return steps
+
+
+def _url(ctx: Context, one: Channel) -> Iterator[Step]:
+    """Where the provider is to call. No provider can be asked whether that is a way to us."""
+    if Webhook not in one.connector.edges:
+        return
+    url = hook_url(ctx, one)
+    if url is None:
+        todo = "set `hook_secret` of the channel to the output of `openssl rand -hex 16`: without it nobody can call the channel"
+    elif not ctx.settings.http.public_url:
+        todo = "set `http.public_url` to how the provider reaches this service, https://hooks.example.com for instance"
+    else:
+        todo = f"the provider is to call {url}, where *** is `hook_secret`"
+    yield Step("url", ok=url is not None, todo=todo)
 
 
 async def _probe(one: Channel, lender: Lender) -> AsyncIterator[Step]:

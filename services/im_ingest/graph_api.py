@@ -46,10 +46,11 @@ class GraphError(Poison):
 
 
 class GraphApi:
-    """One token's calls. `url`: the API with its version."""
+    """One token's calls. `url`: the API with its version; `made_at`: where at Meta people make such a token."""
 
-    def __init__(self, host: Host, url: str, token: str) -> None:
+    def __init__(self, host: Host, url: str, token: str, made_at: str) -> None:
         self._http = host.http
+        self.made_at = made_at
         self.url = url.rstrip("/")
         self._token = token
 
@@ -90,7 +91,7 @@ class GraphApi:
         except httpx.HTTPError as error:
             raise Retryable(f"the Graph API did not answer {method} {path}: {type(error).__name__}") from error
         if status >= 400:
-            raise failure(f"{method} {path}", status, _refusal(body))
+            raise failure(f"{method} {path}", status, _refusal(body), self.made_at)
         return body
 
 
@@ -108,11 +109,11 @@ def _refusal(body: bytes) -> Refusal:
         return Refusal()  # a proxy's page, say: the status decides
 
 
-def failure(call: str, status: int, refusal: Refusal) -> OnethreadError:
-    """What a refused call means."""
-    said = f"Meta refused {call} ({status}, code {refusal.code}): {refusal.message or 'no message'}"
+def failure(call: str, status: int, refusal: Refusal, made_at: str) -> OnethreadError:
+    """What a refused call means. `made_at`: where people make the token that it was called with."""
+    said = f"Meta refused {call} ({status}, code {refusal.code}): {refusal.message.rstrip('.') or 'no message'}"
     if refusal.code in BAD_TOKEN or (status == 401 and not refusal.code):
-        return Misconfigured(f"{said}. Make a new access token in Business Settings, System users.")
+        return Misconfigured(f"{said}. Make a new `access_token`, at {made_at}.")
     if refusal.code in {3, 10} or 200 <= refusal.code <= 299:
         return Misconfigured(f"{said}. Give the access token the permissions that the README names.")
     if refusal.is_transient or refusal.code in BUSY or status in {408, 429} or status >= 500:

@@ -67,7 +67,7 @@ class App:
 
     def __init__(self, host: Host, api: GraphApi, app_id: str, secret: SecretStr) -> None:
         self.id = app_id
-        self._api = GraphApi(host, api.url, f"{app_id}|{secret.get_secret_value()}")
+        self._api = GraphApi(host, api.url, f"{app_id}|{secret.get_secret_value()}", api.made_at)
 
     @classmethod
     async def of(cls, host: Host, api: GraphApi, secret: SecretStr) -> "App":
@@ -96,7 +96,7 @@ class App:
             return Step(RIGHTS, ok=False, todo=f"make `access_token` anew, with {' and '.join(missing)}")
         if found.expires_at:
             end = datetime.fromtimestamp(found.expires_at, UTC).isoformat(timespec="minutes")
-            todo = f"`access_token` ends at {end}: make one that does not, in Business Settings, System users"
+            todo = f"`access_token` ends at {end}: make one that does not, at {self._api.made_at}"
             return Step(RIGHTS, ok=False, todo=todo)
         return Step(RIGHTS, ok=True)
 

@@ -44,6 +44,8 @@ class MetaConnector(Connector[S], Webhook, Checks, Subscribes):
     """Those of them without which `check` fails."""
     scopes: ClassVar[tuple[str, ...]]
     """Permissions of the access token."""
+    renewed_at: ClassVar[str]
+    """Where at Meta people make a new one."""
 
     def __init__(self, settings: S) -> None:
         super().__init__(settings)
@@ -59,7 +61,8 @@ class MetaConnector(Connector[S], Webhook, Checks, Subscribes):
 
     def api(self, host: Host) -> GraphApi:
         """Calls by the access token."""
-        return GraphApi(host, self.settings.api_url, self.settings.access_token.get_secret_value())
+        own = self.settings
+        return GraphApi(host, own.api_url, own.access_token.get_secret_value(), self.renewed_at)
 
     async def register(self, host: Host, url: str) -> None:
         """Enter the URL in the app, unless there is another."""

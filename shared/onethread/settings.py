@@ -224,17 +224,21 @@ def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise Misconfigured("\n".join(_problem(item, where) for item in error.errors(include_input=False))) from None
+        problems = error.errors(include_input=False)
+        raise Misconfigured("\n".join(_problem(item, model, where) for item in problems)) from None
 
 
-def _problem(item: Mapping[str, Any], where: str) -> str:
+def _problem(item: Mapping[str, Any], model: type[BaseModel], where: str) -> str:
     key = ".".join(str(part) for part in item["loc"])
-    name = f"{where}{key}" or "settings"
+    name = f"{where}{key}".rstrip(".") or "settings"
     if item["type"] == "extra_forbidden":
         return f"{name}: there is no such setting; see `onethread config` for those there are"
     if item["type"] == "missing":
         return f"{name}: is needed and not set"
-    return f"{name}: {item['msg']}"
+    field = model.model_fields.get(key)
+    if item["type"] == "string_pattern_mismatch" and field and field.description:
+        return f"{name}: is not of the right form. What belongs there: {field.description}"
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}"
 
 
 # --- the file ------------------------------------------------------------------------------------------------------

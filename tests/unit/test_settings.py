@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from onethread.errors import Misconfigured
 from onethread.settings import Settings, load, masked, validated
@@ -194,7 +194,7 @@ def test_every_wrong_key_is_named_at_once(write: Write) -> None:
 
 def test_a_channel_id_is_used_once(write: Write) -> None:
     two = "channels: [{id: chn_a, connector: x}, {id: chn_a, connector: y}, {id: chn_b, connector: x}]"
-    assert refused(write(two)) == "settings: Value error, channel ids are used twice: chn_a"
+    assert refused(write(two)) == "settings: channel ids are used twice: chn_a"
 
 
 @pytest.mark.parametrize(
@@ -286,6 +286,29 @@ def test_a_connectors_settings_are_named_with_their_channel() -> None:
         "channels.chn_a.settings.account: is needed and not set",
         "channels.chn_a.settings.secrets: Input should be a valid list",
     ]
+
+
+def test_what_belongs_into_a_setting_is_said_where_its_form_is_wrong() -> None:
+    class Shop(BaseModel):
+        account: str = Field(pattern=r"^\d+$", description="Page ID, under About.")
+        edge: str = ""
+
+        @model_validator(mode="after")
+        def _whole(self) -> "Shop":
+            if self.edge == "webhook":
+                raise ValueError("secrets: is needed for edge webhook")
+            return self
+
+    for values, said in (
+        (
+            {"account": "My page"},
+            "channels.chn_a.settings.account: is not of the right form. What belongs there: Page ID, under About.",
+        ),
+        ({"account": "1", "edge": "webhook"}, "channels.chn_a.settings: secrets: is needed for edge webhook"),
+    ):
+        with pytest.raises(Misconfigured) as caught:
+            validated(Shop, values, "channels.chn_a.settings.")
+        assert str(caught.value) == said
 
 
 def test_every_setting_is_described() -> None:

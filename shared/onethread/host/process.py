@@ -40,7 +40,7 @@ from onethread.log.topics import MESSAGES, topics
 from onethread.opening import Opening
 from onethread.own_tokens import OwnTokens
 from onethread.settings import Settings
-from onethread.state.channel_states import ChannelStates
+from onethread.state.channel_states import ChannelStates, Reason
 from onethread.state.cursors import Cursors
 from onethread.state.leases import Leases
 from onethread.state.tokens import Tokens
@@ -244,8 +244,26 @@ class Process:
         await send_answer(send, problem(404))
 
 
+_AWAITED = Reason(
+    "awaited",
+    "nothing was delivered yet",
+    "write to the channel; if this stays, see what `onethread check` says of it, and whether the provider has its URL",
+)
+_CLOSED = Reason(
+    "no_hook_secret",
+    "the provider cannot call the channel: it has no hook_secret",
+    "set `hook_secret` to the output of `openssl rand -hex 16`, start again, and give the provider the channel's URL",
+)
+
+
 async def _announced(channels: Channels, standing: Standing, states: ChannelStates) -> None:
-    """A webhook that nobody has called yet is there all the same."""
+    """A webhook that nobody has called yet is there all the same; one that nobody can call says so."""
     for channel in channels:
-        if Webhook in channel.connector.edges and await states.get(channel.id) is None:
-            await standing.report(channel.id, ENTRANCE, "starting")
+        edges = channel.connector.edges
+        if Webhook not in edges:
+            continue
+        known = await states.get(channel.id)
+        if not channel.hook_secret.get_secret_value():
+            await standing.report(channel.id, ENTRANCE, "failing" if len(edges) == 1 else "degraded", _CLOSED)
+        elif known is None or known.reason == _CLOSED:
+            await standing.report(channel.id, ENTRANCE, "starting", _AWAITED)

@@ -307,6 +307,30 @@ def test_a_channel_that_cannot_be_reached_is_named_with_what_to_change(run: Run)
     assert failed[0]["todo"]
 
 
+def test_a_webhook_that_nobody_can_call_is_named_with_what_to_change(run: Run, config: Path) -> None:
+    values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    slack = {
+        "account": "T0SHOP",
+        "bot_token": "xoxb-1",
+        "signing_secrets": ["sample"],
+        "api_url": "http://127.0.0.1:9/api",
+    }
+    one = {"id": "chn_slack", "connector": "slack", "settings": slack, "allow_networks": ["127.0.0.0/8"]}
+
+    def url(more: dict[str, str], **http: str) -> tuple[bool, str]:
+        settings = {**values, "http": http, "channels": [{**one, **more}]}
+        config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        steps = json.loads(run("--json", "check", "chn_slack").stdout)
+        return next((step["ok"], step["todo"]) for step in steps if step["name"] == "url")
+
+    ok, todo = url({}, public_url="https://hooks.example.com")
+    assert (ok, "`hook_secret`" in todo) == (False, True)
+    ok, todo = url({"hook_secret": "hook-secret-of-the-test"})
+    assert (ok, "`http.public_url`" in todo) == (True, True)
+    ok, todo = url({"hook_secret": "hook-secret-of-the-test"}, public_url="https://hooks.example.com")
+    assert (ok, "https://hooks.example.com/hooks/chn_slack/***" in todo, "hook-secret" in todo) == (True, True, False)
+
+
 def test_a_wrong_password_is_said_as_such(run: Run, config: Path, new_pymap_server: Callable[..., Any]) -> None:
     server = new_pymap_server({"support@example.org": "right"})
     values = yaml.safe_load(config.read_text(encoding="utf-8"))

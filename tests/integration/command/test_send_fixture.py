@@ -20,6 +20,7 @@ from onethread.host.process import Process
 from onethread.host.showing import secrets_in
 from onethread.log.topics import MESSAGES
 from onethread.settings import load
+from onethread.state.channel_states import ChannelStates
 from onethread.testing.fixtures import cases, secret_fields
 from onethread.testing.signing import signed_anew
 
@@ -64,6 +65,13 @@ async def process(config: Path) -> AsyncIterator[Process]:
 
 def called(config: Path, *words: str) -> Result:
     return CliRunner().invoke(app, ["--config", str(config), "--json", "send-fixture", *words])
+
+
+async def test_a_webhook_says_what_it_waits_for_until_something_comes(process: Process) -> None:
+    states = {one.channel: one for one in await ChannelStates(process.state).list()}
+    waiting, closed = states["chn_team"], states["chn_closed"]
+    assert (waiting.state, "onethread check" in waiting.reason.todo) == ("starting", True)
+    assert (closed.state, "`hook_secret`" in closed.reason.todo) == ("failing", True)
 
 
 async def test_it_is_let_in_and_becomes_an_event(process: Process, config: Path) -> None:

@@ -157,7 +157,7 @@ async def test_a_name_is_looked_up_and_who_is_told_to_nobody_stays_unnamed(messe
 async def test_a_wrong_token_is_for_a_person_and_is_not_shown(messenger: MessengerServer) -> None:
     lent = connector(messenger, access_token="wrong-token-1")
     async with RecordingHost(lent) as host:
-        with pytest.raises(Misconfigured, match="new access token") as caught:
+        with pytest.raises(Misconfigured, match="new `access_token`") as caught:
             await lent.lookup(host, f"profile:{MIA}")
     assert "wrong-token-1" not in str(caught.value)
 
@@ -185,7 +185,7 @@ def other(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("settings", "there", "failing", "todo"),
     [
-        (other(access_token="x"), {}, ["token"], "new access token"),
+        (other(access_token="x"), {}, ["token"], "new `access_token`, at Messenger API Settings"),
         (other(account="999"), {}, ["token", "subscription"], "belongs to 100200300"),
         ({}, other(scopes={"pages_messaging"}), ["permissions", "subscription"], "with pages_manage_metadata"),
         ({}, other(scopes={"pages_manage_metadata"}), ["permissions"], "with pages_messaging"),

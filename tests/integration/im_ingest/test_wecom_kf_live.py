@@ -300,6 +300,7 @@ async def test_the_probe_says_which_accounts_there_are(wecom: WeComKfServer) -> 
     assert (ok, "wk10000149 (Service)" in todo) == (True, True)
     found = await steps(wecom, open_kfids=["wk00000009"])
     assert (found["accounts"][0], "wk00000009" in found["accounts"][1]) == (False, True)
+    assert f"{KF} (Shop)" in found["accounts"][1]  # whoever does not know the id puts another one in, to be told
     assert (found["messages"][0], "wk00000009" in found["messages"][1]) == (False, True)
     wecom.unmanaged = {KF}
     ok, todo = (await steps(wecom))["accounts"]

@@ -272,7 +272,7 @@ async def test_a_file_that_is_gone_is_gone_for_good(whatsapp: WhatsAppServer) ->
 async def test_a_wrong_token_is_for_a_person_and_is_not_shown(whatsapp: WhatsAppServer) -> None:
     lent = connector(whatsapp, access_token="wrong-token-1")
     async with RecordingHost(lent) as host:
-        with pytest.raises(Misconfigured, match="new access token") as caught:
+        with pytest.raises(Misconfigured, match="new `access_token`") as caught:
             await lent.download(host, "1")
     assert "wrong-token-1" not in str(caught.value)
 
@@ -313,7 +313,7 @@ def other(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("settings", "there", "step", "todo"),
     [
-        (other(access_token="x"), {}, "token", "new access token"),
+        (other(access_token="x"), {}, "token", "new `access_token`"),
         (other(account="1"), {}, "token", "Check `account`"),
         ({}, other(scopes={"whatsapp_business_messaging"}), "token", "permissions that the README names"),
         ({}, other(scopes={"whatsapp_business_management"}), "permissions", "with whatsapp_business_messaging"),

@@ -10,6 +10,7 @@ import pytest
 from failures.house import Backend, House, Replica, built, said
 
 from im_ingest.connectors.zoom.connector import Settings, Zoom
+from im_ingest.connectors.zoom.zoom_api import ZoomApi
 from onethread.connector import Raw
 from onethread.errors import Misconfigured, Poison
 from onethread.event import Message
@@ -256,6 +257,11 @@ async def test_the_probe_says_what_is_missing(zoom: ZoomServer) -> None:
     assert (ok, "account: typo@example.com;" in todo) == (False, True)
     assert not (await steps(client_secret="wrong"))["token"][0]
     assert not (await steps(account="other"))["token"][0]
+    async with RecordingHost(connector(zoom)) as host:  # what is kept of the right settings says nothing of others
+        assert [step.ok async for step in connector(zoom).check(host) if step.name == "token"] == [True]
+        await ZoomApi(host, zoom.api_url, zoom.url, zoom.account, zoom.web.client).headers()
+        wrong = connector(zoom, client_secret="wrong")
+        assert [step.ok async for step in wrong.check(host) if step.name == "token"] == [False]
     bare = await steps(client_id="", client_secret="", agents=[])
     assert "client_id" in bare["token"][1]
     assert "inbound" in bare["agents"][1]

@@ -11,8 +11,13 @@ from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
 @pytest.mark.parametrize(
     ("status", "refusal", "error", "words"),
     [
-        (401, {"code": 190}, Misconfigured, "new access token"),
-        (401, {}, Misconfigured, "new access token"),
+        (
+            401,
+            {"code": 190, "message": "Invalid token."},
+            Misconfigured,
+            "Invalid token. Make a new `access_token`, at Users.",
+        ),
+        (401, {}, Misconfigured, "no message. Make a new `access_token`, at Users."),
         (403, {"code": 10}, Misconfigured, "permissions"),
         (403, {"code": 200}, Misconfigured, "permissions"),
         (400, {"code": 4}, Retryable, "code 4"),
@@ -26,13 +31,13 @@ from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable
     ],
 )
 def test_a_refusal_is_translated(status: int, refusal: dict[str, Any], error: type[OnethreadError], words: str) -> None:
-    made = failure("GET 65463453", status, Refusal(**refusal))
+    made = failure("GET 65463453", status, Refusal(**refusal), "Users")
     assert isinstance(made, error)
     assert words in str(made)
 
 
 def test_a_refusal_for_good_keeps_its_codes() -> None:
-    made = failure("GET 1", 400, Refusal(code=100, error_subcode=2018218))
+    made = failure("GET 1", 400, Refusal(code=100, error_subcode=2018218), "Users")
     assert isinstance(made, GraphError)
     assert (made.code, made.subcode) == (100, 2018218)
 
@@ -55,4 +60,4 @@ def test_only_meta_sees_the_token(url: str, *, trusted: bool) -> None:
     class Lent:
         http: Any = None
 
-    assert GraphApi(Lent(), DEFAULT_URL, "token").trusts(url) is trusted  # type: ignore[arg-type]
+    assert GraphApi(Lent(), DEFAULT_URL, "token", "Users").trusts(url) is trusted  # type: ignore[arg-type]

@@ -41,6 +41,7 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
         "messaging_account_linking", "messaging_feedback", "messaging_policy_enforcement", "standby",
     )  # fmt: skip
     scopes = ("pages_messaging", "pages_manage_metadata")
+    renewed_at = "Messenger API Settings, Generate access tokens"
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
         for item in meta.items(request.body, self.product):

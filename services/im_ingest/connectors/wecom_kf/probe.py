@@ -47,10 +47,11 @@ async def steps(api: WeixinApi, ours: Sequence[str], *, linked: bool) -> AsyncIt
 def _seen(there: dict[str, _Account], ours: Sequence[str]) -> Step:
     """Messages are told only of accounts that the app manages."""
     unseen = [name for name in ours if name not in there or not there[name].manage_privilege]
+    others = ", ".join(f"{one.open_kfid} ({one.name})" for one in there.values() if one.open_kfid not in ours)
     if unseen:
         todo = f"Give the app {', '.join(unseen)}: under Customer service (微信客服), API, 通过API管理微信客服账号."
-        return Step("accounts", ok=False, todo=todo)
-    others = ", ".join(f"{one.open_kfid} ({one.name})" for one in there.values() if one.open_kfid not in ours)
+        instead = f" It sees {others}: if one of these is meant, write its id into `open_kfids`." if others else ""
+        return Step("accounts", ok=False, todo=todo + instead)
     todo = f"These are there, too: {others}. Add them to `open_kfids`, if they should be polled." if others else ""
     return Step("accounts", ok=True, todo=todo)
 
@@ -62,7 +63,9 @@ async def _messages(api: WeixinApi, account: str) -> Step:
     except Retryable as error:
         return Step("messages", ok=True, todo=f"Not tried, since WeCom is asked too often at the moment: {error}")
     except OnethreadError as error:
-        return Step("messages", ok=False, todo=f"{error} Is {account} one of this corporation's accounts?")
+        return Step(
+            "messages", ok=False, todo=f"{str(error).rstrip('.')}. Is {account} one of this corporation's accounts?"
+        )
     return Step("messages", ok=True)
 
 

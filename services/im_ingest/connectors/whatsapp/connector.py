@@ -47,7 +47,7 @@ class WhatsApp(MetaConnector[Settings], Downloads):
     )  # fmt: skip
     needed = ("messages",)
     scopes = ("whatsapp_business_messaging", "whatsapp_business_management")
-    token_made_at = "business.facebook.com/settings, System users"
+    renewed_at = "business.facebook.com/settings, System users"
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
         place = count()

@@ -157,7 +157,7 @@ class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks, Subscribes)
         api, own = self._api(host), self.settings
         if own.client_id:
             try:
-                await api.headers()
+                await api.log_in()
             except OnethreadError as error:
                 yield Step("token", ok=False, todo=str(error))
                 return
@@ -185,7 +185,7 @@ class Zoom(Connector[Settings], Webhook, Downloads, Lookups, Checks, Subscribes)
 
     async def _endpoint(self, api: ZoomApi) -> Step:
         if not self.settings.events:
-            todo = "Zoom tells nobody where it sends: enter the channel's URL in the app, under Features, Access, and press Validate"
+            todo = "Zoom tells nobody where it sends: enter the channel's URL in the app, under Features, Access, and press Validate."
             return Step("endpoint", ok=True, todo=todo)
         try:
             found = await subscriptions.ours(api, self.account)

@@ -40,6 +40,7 @@ class ZoomApi(OAuthApi):
     def __init__(self, host: Host, api_url: str, login_url: str, account: str, client: tuple[str, str]) -> None:
         super().__init__(host)
         self._account, self._client = account, client
+        self._fresh = ""
         self._api, self._login = api_url.rstrip("/"), login_url.rstrip("/")
 
     def trusts(self, url: str) -> bool:
@@ -48,9 +49,20 @@ class ZoomApi(OAuthApi):
 
     async def headers(self) -> dict[str, str]:
         """What authorises a call, and the download of a file. Raises Misconfigured without an app's id and secret."""
+        self._look_for_an_app()
+        return {"authorization": f"Bearer {self._fresh or await self._host.token('zoom', self._renew)}"}
+
+    async def log_in(self) -> None:
+        """Ask for an access token now, and use it from here on: a probe tests what the settings say, not what they once said.
+
+        Raises ours for every error.
+        """
+        self._look_for_an_app()
+        self._fresh = (await self._renew(None)).value
+
+    def _look_for_an_app(self) -> None:
         if not all(self._client):
             raise Misconfigured("set `client_id` and `client_secret` to those of a Server-to-Server OAuth app of Zoom")
-        return {"authorization": f"Bearer {await self._host.token('zoom', self._renew)}"}
 
     async def get(self, path: str, kind: type[T], **query: str) -> T:
         """An object. Raises NotThere where there is none, ours for every other error."""
