@@ -8,13 +8,17 @@ from typing import NamedTuple
 
 
 class Bug(NamedTuple):
-    """One edit of one file below `shared` or `services`. `points`: a process killed at a moment of one of them shows it."""
+    """One edit of one file below `shared` or `services`. `points`: a process killed at a moment of one of them shows it.
+
+    `source`: of `crash.sources`; "": it shows in the story of the shop.
+    """
 
     name: str
     file: str
     old: str
     new: str
     points: tuple[str, ...]
+    source: str = ""
 
 
 BUGS = (
@@ -83,3 +87,41 @@ BUGS = (
         ("http.body:after",),
     ),
 )
+
+OF_SOURCES = (
+    Bug(
+        "a job is removed before its files are told",
+        "onethread/host/errands.py",
+        "        if outcomes != about.outcomes:\n",
+        "        await held.done()\n        if outcomes != about.outcomes:\n",
+        ("state.remove(fetches):after",),
+        "files",
+    ),
+    Bug(
+        "commit before the jobs are durable",
+        "onethread/host/fetching.py",
+        "        for record in records:\n            await self._note(record)\n",
+        "        await reader.commit({record.place: record.offset + 1 for record in records})\n"
+        "        for record in records:\n            await self._note(record)\n",
+        ("reader.commit:after",),
+        "files",
+    ),
+    Bug(
+        "files are noted as fetched before they are told",
+        "onethread/host/errands.py",
+        "        if outcomes != about.outcomes:\n",
+        "        await held.fetched.note(event.id, self.now())\n        if outcomes != about.outcomes:\n",
+        ("state.put(fetched):after",),
+        "files",
+    ),
+    Bug(
+        "an envelope is acknowledged before it is emitted",
+        "im_ingest/connectors/slack/socket_mode.py",
+        "            await self._host.emit([record_of(frame)])\n",
+        '            await socket.send(msgspec.json.encode({"envelope_id": frame.envelope_id}).decode())\n'
+        "            await self._host.emit([record_of(frame)])\n",
+        ("websocket.send:after",),
+        "slack",
+    ),
+)
+"""Of the ways in and of the fetching that the story leaves out."""

@@ -1,34 +1,18 @@
 """Files and look-ups survive their process: killed on their way, each is stored once, told once, and no work is left."""
 
-import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 from crash.matrix import by_point, rigged_in_memory
 from crash.ports import OF_FILES
 from crash.rig import Received, Rig
-from crash.telling import Entrance
+from crash.sources import FILES, files, of_files
 
 from onethread.testing.failpoints import Moment, without_label
 from onethread.testing.figures import Figures, report
-from onethread.testing.wecom_kf_server import WeComKfServer
 
-MIA = "wm00000001"
-PHOTO, LETTER = b"\xff\xd8\xff" + b"photo" * 20, b"%PDF-1.7 " + b"letter" * 400_000
-FILES = [("image", PHOTO), ("file", LETTER), ("image", PHOTO)]
-"""One is larger than what is kept in memory; one was sent twice."""
-FIRST = (
-    "reader.",
-    "state.put(fetches)",
-    "state.put(looked_up)",
-    "state.put(fetched)",
-    "state.remove",
-    "blobs.",
-    "arriving.",
-    "files.",
-)
-ON_THE_WAY = (*FIRST, "polling.download", "polling.lookup", "log.append")
+ON_THE_WAY = (
+    "reader.", "state.put(fetches)", "state.put(looked_up)", "state.put(fetched)", "state.remove", "blobs.", "arriving.", "files.",
+    "polling.download", "polling.lookup", "log.append",
+)  # fmt: skip
 BETWEEN = (
     "state.put(fetches):after",
     "state.put(looked_up):before",
@@ -48,38 +32,9 @@ MOMENTS = 4
 """Of each point at most, from its first to its last."""
 
 
-@asynccontextmanager
-async def files_waiting() -> AsyncIterator[Entrance]:
-    """Mia sent files; who she is, is to be looked up."""
-    async with WeComKfServer() as server:
-        server.customers[MIA] = {"nickname": "Mia Lang"}
-        for kind, content in FILES:
-            about = {"media_id": server.keep_file(content, "application/octet-stream")}
-            server.item("wk00000001", kind, about, external_userid=MIA, origin=3)
-        yield Entrance("wecom_kf", settings(server), len(FILES), fetches=True)
-
-
-def settings(server: WeComKfServer) -> dict[str, object]:
-    given = {"account": server.receiver, "open_kfids": list(server.accounts), "secret": server.secret}
-    return {**given, "tokens": [server.token], "aes_keys": [server.aes_key], "api_url": server.url}
-
-
-def faults(found: Received) -> list[str]:
-    """What is wrong at the end."""
-    hashes = [hashlib.sha256(content).hexdigest() for _, content in FILES]
-    there = found.kept
-    wanted = {
-        "blobs": (there.blobs, sorted(set(hashes))),
-        "files of messages": (there.shown, sorted(("stored", each) for each in hashes)),
-        "names": (there.people, ["Mia Lang"]),
-        "messages": (len(found.messages), len(FILES)),
-    }
-    return [*there.wrong, *(f"{what}: {is_}, not {should}" for what, (is_, should) in wanted.items() if is_ != should)]
-
-
 async def killed_at(rig: Rig, moment: Moment) -> Received:
-    async with files_waiting() as entrance:
-        return await rig.receive(entrance, moment)
+    async with files() as source:
+        return await rig.receive(source.entrance, moment)
 
 
 def some(moments: list[Moment], most: int) -> list[Moment]:
@@ -95,13 +50,13 @@ def some(moments: list[Moment], most: int) -> list[Moment]:
 )
 async def test_a_file_is_stored_and_told_once_wherever_the_process_died(where: tuple[str, ...], most: int) -> None:
     async with rigged_in_memory() as rig:
-        async with files_waiting() as entrance:
-            whole = await rig.receive(entrance)
-        assert not faults(whole)
+        async with files() as source:
+            whole = await rig.receive(source.entrance)
+        assert not of_files(whole)
         points = {point: found for point, found in by_point(whole.trace).items() if point.startswith(where)}
         moments = [moment for found in points.values() for moment in some(found, most)]
         received = [(moment, await killed_at(rig, moment)) for moment in moments]
-    wrong = [f"killed at {moment}: {one}" for moment, found in received for one in faults(found)]
+    wrong = [f"killed at {moment}: {one}" for moment, found in received for one in of_files(found)]
     killed = sum(found.killed for _, found in received)
     report(
         Figures(
