@@ -57,9 +57,15 @@ async def _configured(ctx: Context) -> list[Row]:
     async with opened_state(ctx) as state:
         states = {one.channel: one for one in await ChannelStates(state).list()}
     found = channels(ctx)
+    names = {one.id: one.name for one in ctx.settings.channels}
     can = {kind: _can(kind) for kind in {type(one.connector) for one in found}}
     return [
-        {**_state(ctx, one, states.get(one.id)), **can[type(one.connector)], "edges": names_of(one.connector.edges)}
+        {
+            **_state(ctx, one, states.get(one.id)),
+            "name": names.get(one.id, ""),
+            **can[type(one.connector)],
+            "edges": names_of(one.connector.edges),
+        }
         for one in found
     ]
 
@@ -84,7 +90,7 @@ def _can(connector: type[Connector[Any]]) -> Row:
 
 def _lines(row: Row) -> list[str]:
     names = ("id", "connector", "account", "state") if "id" in row else ("connector",)
-    lines = ["  ".join(str(row[name]) for name in names)]
+    lines = ["  ".join(str(row[name]) for name in names) + (f"  ({row['name']})" if row.get("name") else "")]
     lines += [f"    {said}" for said in dict.fromkeys((row.get("reason"), row.get("todo"))) if said]
     return lines + [f"    {title:<13}{', '.join(row[name]) or '-'}" for name, title in _TITLES.items()]
 

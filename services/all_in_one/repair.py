@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="What could not be processed.")
 
 @app.command("list")
 def list_(ctx: typer.Context, channel: Annotated[str, typer.Option(help="Only of this channel.")] = "") -> None:
-    """All dead letters, oldest first: id, channel, stage, reason.
+    """All dead letters, oldest first: id, channel, stage, reason, and the account that no channel has.
 
     Example: onethread dead-letters list --channel chn_mail
     """
@@ -32,7 +32,8 @@ def list_(ctx: typer.Context, channel: Annotated[str, typer.Option(help="Only of
 
     letters = run(work())
     lines = [
-        f"{one.id}  {one.at:%Y-%m-%d %H:%M:%S}  {one.channel_id or '-'}  {one.stage}: {one.reason}" for one in letters
+        f"{one.id}  {one.at:%Y-%m-%d %H:%M:%S}  {one.channel_id or '-'}  {one.stage}: {one.reason} {one.account}".rstrip()
+        for one in letters
     ]
     show(ctx.obj, [_shown(one) for one in letters], "\n".join(lines) or "no dead letters.")
 

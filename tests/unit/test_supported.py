@@ -70,6 +70,6 @@ def test_a_configured_channel_shows_its_own_edge_and_its_state(tmp_path: Path) -
     config.write_text(json.dumps({"data": str(tmp_path / "data"), "channels": [channel]}), "utf-8")
     answer = CliRunner().invoke(app, ["--config", str(config), "channels"])
     assert answer.exit_code == 0, answer.output
-    assert "chn_bot  telegram  1  never started" in answer.stdout
+    assert "chn_bot  telegram  1  never started  (Bot)" in answer.stdout
     assert re.search(r"^    comes by +polling$", answer.stdout, re.MULTILINE)
     assert re.search(r"^    not received .*call\.transcript", answer.stdout, re.MULTILINE)

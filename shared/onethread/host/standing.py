@@ -152,7 +152,8 @@ class Standing:
         where = {"channel_id": channel_id, "part": part, "state": new.state}
         broken_before = old is not None and old.state not in _WELL
         if new.state not in _WELL and (not broken_before or (old is not None and old.state != new.state)):
-            _log.warning("a channel needs attention", reason=new.reason.text, todo=new.reason.todo, **where)
+            todo = {"todo": new.reason.todo} if new.reason.todo not in {"", new.reason.text} else {}
+            _log.warning("a channel needs attention", reason=new.reason.text, **todo, **where)
         elif new.state == "healthy" and broken_before:
             _log.info("a channel works again", **where)
 

@@ -315,7 +315,7 @@ async def test_an_old_connection_that_slack_does_not_close_is_left_after_a_while
         grace = 0.05
 
     async with RecordingHost(lent) as host:
-        session = asyncio.create_task(Hasty(host, WebApi(host, slack.url, slack.app_token)).run())
+        session = asyncio.create_task(Hasty(host, WebApi(host, slack.url, slack.app_token, "`app_token`")).run())
         await slack.sockets.until(lambda: slack.sockets.listeners == 1)
         await slack.sockets.say('{"type":"disconnect","reason":"refresh_requested"}')
         await slack.sockets.until(lambda: slack.sockets.opened == 2 and slack.sockets.listeners == 1)
@@ -374,11 +374,12 @@ async def test_a_file_elsewhere_is_fetched_without_the_token(slack: SlackServer)
 async def test_a_wrong_token_is_for_a_person_and_is_not_shown(slack: SlackServer) -> None:
     lent = connector(slack, bot_token="wrong-token-1", app_token="wrong-token-2", edge="socket")
     async with RecordingHost(lent) as host:
-        with pytest.raises(Misconfigured, match="Copy the token") as caught:
+        with pytest.raises(Misconfigured, match="Copy `bot_token`") as caught:
             await lent.lookup(host, f"user:{MIA}")
         with pytest.raises(ExceptionGroup) as group:
             await lent.session(host, "", None)
-    assert "wrong-token" not in f"{caught.value} {group.value!r} {group.value.exceptions!r}"
+    told = f"{caught.value} {group.value!r} {group.value.exceptions!r}"
+    assert ("wrong-token" in told, "Copy `app_token`" in told) == (False, True)
 
 
 async def test_the_probe_says_what_is_missing(slack: SlackServer) -> None:

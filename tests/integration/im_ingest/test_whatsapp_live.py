@@ -390,3 +390,12 @@ async def test_stopping_takes_the_override_away(whatsapp: WhatsAppServer) -> Non
         assert whatsapp.override == "https://crm.example.com/meta"
         await connector(whatsapp, business_account="").subscribe(host, None)
     assert whatsapp.callback == ""
+
+
+@pytest.mark.parametrize("wrong", [{"account": "999"}, {"business_account": "888"}])
+async def test_a_wrong_account_is_said_at_the_start_as_well(whatsapp: WhatsAppServer, wrong: dict[str, str]) -> None:
+    whatsapp.callback = "https://other.example.com/hook"  # the app's own stays
+    lent = connector(whatsapp, **{"business_account": whatsapp.business_account, **wrong})
+    async with RecordingHost(lent) as host:
+        with pytest.raises(Misconfigured, match="Check `account`, `business_account` and `access_token`"):
+            await lent.subscribe(host, "http://127.0.0.1:1/hooks/chn_shop/a-long-hook-secret")

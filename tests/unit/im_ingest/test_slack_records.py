@@ -171,7 +171,7 @@ def test_an_app_of_the_socket_alone_is_known_by_its_token() -> None:
     [("missing_scope", Misconfigured), ("token_revoked", Misconfigured), ("ratelimited", Retryable), ("user_not_found", Poison)],
 )  # fmt: skip
 def test_what_a_refusal_means(code: str, kind: type[OnethreadError]) -> None:
-    assert isinstance(failure("users.info", code, "users:read"), kind)
+    assert isinstance(failure("users.info", code, "`bot_token`", "users:read"), kind)
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_what_a_refusal_means(code: str, kind: type[OnethreadError]) -> None:
 )
 async def test_only_slack_sees_a_token(url: str, trusted: bool) -> None:
     async with RecordingHost(made()) as host:
-        assert WebApi(host, "https://api.example.com/api", "t").trusts(url) is trusted
+        assert WebApi(host, "https://api.example.com/api", "t", "`bot_token`").trusts(url) is trusted

@@ -40,7 +40,7 @@ async def steps(api: WebApi, sockets: WebApi | None, account: str, agents: Seque
     try:
         auth, scopes = await api.auth()
     except (httpx.HTTPError, OnethreadError) as error:
-        yield Step("token", ok=False, todo=f"{described(error)} See `bot_token` and `api_url`.")
+        yield Step("token", ok=False, todo=f"{described(error)} See `api_url`, if it is set.")
         return
     if auth.team_id != account:
         todo = f"the token belongs to workspace {auth.team_id}: set `account` to it, or change `bot_token`"
@@ -98,7 +98,7 @@ async def _entrance(sockets: WebApi | None) -> Step:
     try:
         await sockets.call("apps.connections.open", Connection)
     except (httpx.HTTPError, OnethreadError) as error:
-        return Step("socket", ok=False, todo=f"{described(error)} See `app_token`; turn Socket Mode on.")
+        return Step("socket", ok=False, todo=f"{described(error)} See that Socket Mode is on.")
     return Step("socket", ok=True)
 
 

@@ -141,7 +141,7 @@ class Slack(Connector[Settings], Webhook, Stream, Downloads, Lookups, Checks):
     # --- socket ---
 
     async def session(self, host: Host, resource: str, cursor: str | None) -> None:  # noqa: ARG002 -- Slack keeps the place
-        await SocketMode(host, self._api(host, self.settings.app_token)).run()
+        await SocketMode(host, self._sockets(host)).run()
 
     # --- calls ---
 
@@ -168,12 +168,18 @@ class Slack(Connector[Settings], Webhook, Stream, Downloads, Lookups, Checks):
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
         own = self.settings
-        sockets = self._api(host, own.app_token) if own.edge == "socket" else None
+        sockets = self._sockets(host) if own.edge == "socket" else None
         async for step in checks.steps(self._api(host), sockets, own.account, own.agents):
             yield step
 
-    def _api(self, host: Host, token: SecretStr | None = None) -> WebApi:
-        return WebApi(host, self.settings.api_url, (token or self.settings.bot_token).get_secret_value())
+    def _api(self, host: Host) -> WebApi:
+        own = self.settings
+        return WebApi(host, own.api_url, own.bot_token.get_secret_value(), "`bot_token` (OAuth & Permissions)")
+
+    def _sockets(self, host: Host) -> WebApi:
+        own = self.settings
+        where = "`app_token` (Basic Information, App-Level Tokens)"
+        return WebApi(host, own.api_url, own.app_token.get_secret_value(), where)
 
 
 class _Verification(msgspec.Struct):

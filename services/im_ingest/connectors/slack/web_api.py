@@ -53,10 +53,11 @@ class _Verdict(msgspec.Struct):
 
 
 class WebApi:
-    """One token's calls. `url`: the API."""
+    """One token's calls. `url`: the API; `copied_from`: the token's setting, and where people copy it from."""
 
-    def __init__(self, host: Host, url: str, token: str) -> None:
+    def __init__(self, host: Host, url: str, token: str, copied_from: str) -> None:
         self._http = host.http
+        self._copied_from = copied_from
         self.url = url.rstrip("/")
         self.headers = {"authorization": f"Bearer {token}"}
 
@@ -79,19 +80,19 @@ class WebApi:
         try:
             verdict = msgspec.json.decode(response.content, type=_Verdict)
             if not verdict.ok:
-                raise failure(method, verdict.error, verdict.needed)
+                raise failure(method, verdict.error, self._copied_from, verdict.needed)
             return msgspec.json.decode(response.content, type=kind), dict(response.headers)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise Retryable(f"{method} is answered in a form that is not Slack's; see `api_url`") from error
 
 
-def failure(method: str, code: str, needed: str = "") -> OnethreadError:
-    """What a refused call means."""
+def failure(method: str, code: str, copied_from: str, needed: str = "") -> OnethreadError:
+    """What a refused call means. `copied_from`: which token it was made with, and where people copy it from."""
     said = f"Slack refused {method}: {code}"
     if code == "missing_scope":
         return Misconfigured(
             f"{said}. Add the scope {needed or 'it needs'} under OAuth & Permissions, and install the app again."
         )
     if code in BAD_TOKEN:
-        return Misconfigured(f"{said}. Copy the token from the app's settings again, or install the app again.")
+        return Misconfigured(f"{said}. Copy {copied_from} again, or install the app again.")
     return Retryable(said) if code in BUSY else SlackError(said, code)

@@ -33,6 +33,10 @@ class _Timed(msgspec.Struct):
     send_time: int
 
 
+STRANGE_ACCOUNT = 95000
+"""`invalid open_kfid` (WeCom Developers, "Global error codes")."""
+
+
 async def page(api: WeixinApi, account: str, cursor: str | None, token: str, now: datetime) -> Page:
     """What follows the cursor; without one, the last three days. An empty page may have more behind it.
 
@@ -42,7 +46,14 @@ async def page(api: WeixinApi, account: str, cursor: str | None, token: str, now
     asked = {"cursor": cursor or "", "limit": LIMIT, "voice_format": AMR, "open_kfid": account}
     tries = [{**asked, "token": token}] if token else []
     tries += [asked, {**asked, "cursor": ""}] if cursor else [asked]
-    found = await _first(api, tries)
+    try:
+        found = await _first(api, tries)
+    except WeixinError as error:
+        if error.code != STRANGE_ACCOUNT:
+            raise
+        raise WeixinError(
+            f"{error}. Compare `open_kfids` with the accounts that `onethread check` names.", error.code
+        ) from error
     moved = found.next_cursor not in {"", cursor}  # else it would be asked for in an endless loop
     records = list(_in_order(found.msg_list or [], now))
     return Page(records, cursor=found.next_cursor or cursor, more=bool(found.has_more) and moved)

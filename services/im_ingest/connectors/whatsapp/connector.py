@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from im_ingest import meta
 from im_ingest.connectors.whatsapp.changes import normalised
 from im_ingest.connectors.whatsapp.split import records
-from im_ingest.graph_api import GraphApi
+from im_ingest.graph_api import GraphApi, GraphError
 from im_ingest.meta_app import explained, is_hook
 from im_ingest.meta_connector import MetaConnector, MetaSettings
 from onethread.connector import Downloads, Host, Media, Raw, Request, Step, Wake
@@ -69,22 +69,28 @@ class WhatsApp(MetaConnector[Settings], Downloads):
 
     async def subscribe(self, host: Host, url: str | None) -> datetime | None:
         """Deliveries of this number come to `url`, whatever the app's own URL is (Meta, "Webhook overrides")."""
+        try:
+            await self._subscribe_to(host, url)
+        except GraphError as error:
+            raise Misconfigured(_todo(error)) from error
+        return None
+
+    async def _subscribe_to(self, host: Host, url: str | None) -> None:
         own, api = self.settings, self.api(host)
         if url is not None:
             await self.register(host, url)
         if not own.business_account:
-            return None
+            return
         there = await self._own_url(api)
         if url is None:
             if is_hook(there, host.url):  # that of another program stays
                 await api.post(own.account, webhook_configuration={"override_callback_uri": ""})
-            return None
+            return
         await api.post(f"{own.business_account}/subscribed_apps")
         if there != url:
             configuration = {"override_callback_uri": url, "verify_token": own.verify_token.get_secret_value()}
             with explained():
                 await api.post(own.account, webhook_configuration=configuration)
-        return None
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
         api = self.api(host)

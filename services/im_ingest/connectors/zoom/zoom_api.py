@@ -86,7 +86,8 @@ class ZoomApi(OAuthApi):
 
     def told(self, refusal: Refusal) -> str:
         """Zoom's code and words."""
-        return f"code {refusal.code}: {refusal.message or refusal.reason or refusal.error}"
+        words = refusal.message or refusal.reason or refusal.error
+        return f"code {refusal.code}: {words}" if refusal.code else words  # its token server has no codes
 
     def meant(self, said: str, status: int, refusal: Refusal) -> OnethreadError | None:
         """By Zoom's codes, which its statuses do not follow."""
