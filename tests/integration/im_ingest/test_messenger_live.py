@@ -227,3 +227,10 @@ async def test_stopping_ends_the_subscription(messenger: MessengerServer) -> Non
     async with RecordingHost(lent) as host:
         await lent.subscribe(host, None)
     assert messenger.fields == set()
+
+
+async def test_a_wrong_page_is_said_at_the_start_as_well(messenger: MessengerServer) -> None:
+    lent = connector(messenger, account="999")
+    async with RecordingHost(lent) as host:
+        with pytest.raises(Misconfigured, match="Check `account` and `access_token`"):
+            await lent.subscribe(host, "http://127.0.0.1:1/hooks/chn_page/a-long-hook-secret")

@@ -112,7 +112,7 @@ async def test_a_cursor_of_another_app_silences_no_account(wecom: WeComKfServer)
         assert (page.cursor, page.more) == ("c1", False)
         asked = [(bool(call.get("token")), call["cursor"]) for path, call in wecom.calls if path == "kf/sync_msg"]
         assert asked == [(True, "of-another-app"), (False, "of-another-app"), (False, "")]
-        with pytest.raises(WeixinError, match="95000"):
+        with pytest.raises(WeixinError, match=r"95000.*`open_kfids`"):
             await lent.fetch(host, "wk-of-nobody", "c1")
 
 

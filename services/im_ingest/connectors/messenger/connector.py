@@ -89,15 +89,21 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
 
     async def subscribe(self, host: Host, url: str | None) -> datetime | None:
         """The app gets the page's events, and sends them to `url` unless it sends those of pages elsewhere."""
+        try:
+            await self._subscribe_to(host, url)
+        except GraphError as error:
+            raise Misconfigured(_todo(error)) from error
+        return None
+
+    async def _subscribe_to(self, host: Host, url: str | None) -> None:
         path = f"{self.settings.account}/subscribed_apps"
         if url is None:
             await self.api(host).delete(path)
-            return None
+            return
         there = await self._subscribed(self.api(host))
         if not there.issuperset(self.fields):
             await self.api(host).post(path, subscribed_fields=",".join(sorted(there.union(self.fields))))
         await self.register(host, url)
-        return None
 
     async def check(self, host: Host) -> AsyncIterator[Step]:
         api = self.api(host)
