@@ -13,12 +13,16 @@ import typer
 from rich.console import Console
 
 from onethread import assembly, registry
-from onethread.connector import Connector
+from onethread.connector import Connector, Host
 from onethread.errors import OnethreadError
 from onethread.host.channel import Channel, Channels
+from onethread.host.ingest import Ingest
+from onethread.host.lent import Lender
 from onethread.log.port import EventLog
 from onethread.settings import Settings, load
+from onethread.state.leases import Leases
 from onethread.state.port import StateStore
+from onethread.state.tokens import Tokens
 from unifier.main import conversation_store
 from unifier.store.port import ConversationStore
 
@@ -90,6 +94,19 @@ async def opened_store(ctx: Context) -> AsyncIterator[ConversationStore]:
     """The conversation store."""
     async with conversation_store(ctx.settings) as store:
         yield store
+
+
+@asynccontextmanager
+async def lent(ctx: Context, one: Channel) -> AsyncIterator[Host]:
+    """The host of one channel, for what its connector asks its provider."""
+    async with opened_log(ctx) as log, opened_state(ctx) as state:
+        ingest = Ingest(log, assembly.blob_store(ctx.settings), Channels([one]))
+        tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "command"))
+        lender = Lender(ingest, tokens, public_url=ctx.settings.http.public_url)
+        try:
+            yield lender.host(one)
+        finally:
+            await lender.close()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

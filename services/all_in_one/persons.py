@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
-from all_in_one.context import Context, channel, fail, opened_log, opened_store, run, show
+from all_in_one.context import Context, channel, fail, lent, opened_log, opened_store, run, show
 from onethread import assembly
 from onethread.connector import DeepLinks
 from onethread.envelope import draft, event_id, milliseconds
 from onethread.event import AnyFact, By, Claim, EntriesMove, Event, LinkEnd, LinkSet
+from onethread.host.faults import translated
 from onethread.identity import canonicalised
 from onethread.log.topics import MESSAGES
 from onethread.own_tokens import OwnTokens
@@ -151,5 +152,16 @@ def deep_link(
     token = OwnTokens(assembly.master_keys(ctx.obj.settings)).issue(
         end.claim, one.tenant, one.network, datetime.now(UTC)
     )
-    url = one.connector.deep_link(token) if isinstance(one.connector, DeepLinks) else ""
+    connector = one.connector
+
+    async def work() -> str:
+        if not isinstance(connector, DeepLinks):
+            return ""
+        async with lent(ctx.obj, one) as host:
+            try:
+                return await connector.deep_link(host, token)
+            except Exception as error:
+                raise translated(error, datetime.now(UTC)) from error
+
+    url = run(work())
     show(ctx.obj, {"token": token, "url": url or None}, url or token)

@@ -323,8 +323,8 @@ class DeepLinks(ABC):
     """The channel can be opened by a link that carries a token of ours."""
 
     @abstractmethod
-    def deep_link(self, token: str) -> str:
-        """The link. Pure."""
+    async def deep_link(self, host: Host, token: str) -> str:
+        """The link; some providers have to be asked for it. Misconfigured says what is missing for it."""
 
 
 class Sends(ABC):

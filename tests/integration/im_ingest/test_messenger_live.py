@@ -130,7 +130,8 @@ async def test_pages_of_one_app_share_a_url_and_a_page_of_nobody_is_set_aside(
 
 async def test_a_link_of_ours_is_recognised_when_somebody_follows_it(messenger: MessengerServer) -> None:
     lent = connector(messenger)
-    link = lent.deep_link("t" * 64)
+    async with RecordingHost(lent) as host:
+        link = await lent.deep_link(host, "t" * 64)
     assert link == f"https://m.me/{messenger.page}?ref={'t' * 64}"
     body = messenger.item(MIA, referral={"ref": "t" * 64, "source": "SHORTLINK", "type": "OPEN_THREAD"})
     (raw,) = lent.unpack(RequestInput(body=body.decode()).request())

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from failures.house import Backend, House, built, said, until
 from integration.im_ingest import proofs
 
 from im_ingest.connectors.wechat.connector import Settings, WeChat
-from onethread.errors import Misconfigured, Poison, Retryable, Unauthorised
+from onethread.errors import Misconfigured, OnethreadError, Poison, Retryable, Unauthorised
 from onethread.log.topics import MESSAGES
 from onethread.testing.recording_host import RecordingHost
 from onethread.testing.wechat_server import WeChatServer
@@ -132,13 +133,24 @@ async def test_a_video_comes_into_the_blob_store(wechat: WeChatServer, house: Ho
         await until(stored_file, "the video is stored")
 
 
+async def test_an_account_that_may_make_no_codes_is_told_so(wechat: WeChatServer) -> None:
+    lent = connector(wechat)
+    wechat.refusals["qrcode/create"] = refusal(48001, "api unauthorized")
+    async with RecordingHost(lent) as host:
+        with pytest.raises(OnethreadError, match="API permissions"):
+            await lent.deep_link(host, "t")
+
+
 async def test_a_code_with_a_token_of_ours_proves_who_scans_it(wechat: WeChatServer, house: House) -> None:
-    channel, token = house._adds(connector(wechat)), proofs.token(house, "wechat")
-    assert len(token) <= 64, "a code holds no more"
+    lent = connector(wechat)
+    channel, token = house._adds(lent), proofs.token(house, "wechat")
+    async with RecordingHost(lent) as host:
+        ticket = parse_qs(urlsplit(await lent.deep_link(host, token)).query)["ticket"][0]
+    assert wechat.codes == {ticket: token}
     async with house.running() as (replica,):
         wechat.callback = replica.hook(channel)
-        wechat.event("subscribe", MIA, EventKey=f"qrscene_{token}", Ticket="a-ticket")
-        wechat.event("SCAN", MIA, EventKey=token, Ticket="a-ticket")
+        wechat.scan(ticket, MIA)
+        wechat.scan(ticket, MIA)
         wechat.event("SCAN", BEN, EventKey="window", Ticket="a-ticket")
         await wechat.confirmed()
     assert await proofs.proved(house, "contact.subscribed") == [["provider", "link_nonce"]]

@@ -348,8 +348,10 @@ async def test_a_link_of_ours_proves_who_opens_the_chat(wecom: WeComKfServer, ho
 
 async def test_a_link_of_ours_leads_to_an_account(wecom: WeComKfServer) -> None:
     url = "https://work.weixin.qq.com/kf/kfc0000000001?enc_scene=ENC1"
-    assert connector(wecom, contact_url=url).deep_link("a-b_c") == f"{url}&scene_param=a-b_c"
-    with pytest.raises(Misconfigured, match="contact_url"):
-        connector(wecom).deep_link("t")
+    linked, bare = connector(wecom, contact_url=url), connector(wecom)
+    async with RecordingHost(linked) as host:
+        assert await linked.deep_link(host, "a-b_c") == f"{url}&scene_param=a-b_c"
+        with pytest.raises(Misconfigured, match="contact_url"):
+            await bare.deep_link(host, "t")
     with pytest.raises(ValidationError, match="contact_url"):
         connector(wecom, contact_url="https://work.weixin.qq.com/kfid/kfc0000000001")  # hands nothing on

@@ -88,7 +88,7 @@ class Holds(Connector[Settings], Stream, Keys, DeepLinks):
     async def load_key(self, host: Host, name: str) -> bytes:
         return (await asked(host))["key"].encode()
 
-    def deep_link(self, token: str) -> str:
+    async def deep_link(self, host: Host, token: str) -> str:
         return f"https://chat.example.com/{token}"
 
 
@@ -171,7 +171,7 @@ class Shouts(Asks):
 
 
 class Misleads(Holds):
-    def deep_link(self, token: str) -> str:
+    async def deep_link(self, host: Host, token: str) -> str:
         return "https://chat.example.com/"
 
 

@@ -83,7 +83,7 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
         told = {name: value for name, value in found.items() if name in TOLD.split(",")}
         return (Raw(msgspec.json.encode(told), form="profile", account=self.settings.account, about={"user": user}),)
 
-    def deep_link(self, token: str) -> str:
+    async def deep_link(self, host: Host, token: str) -> str:  # noqa: ARG002 -- Meta need not be asked
         """Messenger hands `ref` on, in a referral, or with "Get started" (Messenger Platform, "m.me Links")."""
         return f"https://m.me/{self.settings.account}?ref={token}"
 

@@ -122,7 +122,7 @@ class Telegram(Connector[Settings], Webhook, Polling, Downloads, Checks, Subscri
             raise Misconfigured("your Bot API server runs with --local and keeps files on its own disk: run it without")
         return Media(api.file_url(file.file_path))
 
-    def deep_link(self, token: str) -> str:
+    async def deep_link(self, host: Host, token: str) -> str:  # noqa: ARG002 -- Telegram need not be asked
         return f"https://t.me/{self.settings.bot_username}?start={token}"
 
     async def subscribe(self, host: Host, url: str | None) -> datetime | None:

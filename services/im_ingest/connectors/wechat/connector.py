@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Self
+from urllib.parse import urlencode
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -17,6 +18,7 @@ from onethread.connector import (
     Answer,
     Checks,
     Connector,
+    DeepLinks,
     Downloads,
     Host,
     Lookups,
@@ -39,6 +41,10 @@ SELDOM = 6 * 3600.0
 """Seconds until what the account may not call is called again."""
 TOLD = ("subscribe", "openid", "unionid", "language", "subscribe_time", "remark", "subscribe_scene")
 """What is kept of a profile. WeChat tells names and pictures no longer (since December 2021)."""
+
+SCENE_SECONDS = 7 * 86400
+"""For so long a QR code is good: our tokens are not good for longer, and WeChat allows 30 days."""
+SHOWN_AT = "https://mp.weixin.qq.com/cgi-bin/showqrcode"
 
 PLATFORM = Platform(
     "WeChat",
@@ -78,7 +84,7 @@ class Settings(BaseModel):
         return self
 
 
-class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks):
+class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks, DeepLinks):
     """One Official Account."""
 
     name = network = "wechat"
@@ -144,6 +150,13 @@ class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks):
         told = {name: found[name] for name in TOLD if found.get(name) is not None}
         return (Raw(msgspec.json.encode({**told, "openid": openid}), form="user", account=self.settings.account),)
 
+    async def deep_link(self, host: Host, token: str) -> str:
+        """A QR code whose scene is the token, for as long as tokens live; it is scanned with WeChat ("Generating Parametric QR Codes")."""
+        scene = {"scene": {"scene_str": token}}
+        asked = {"expire_seconds": SCENE_SECONDS, "action_name": "QR_STR_SCENE", "action_info": scene}
+        made = await self._api(host).post("qrcode/create", _Code, **asked)
+        return f"{SHOWN_AT}?{urlencode({'ticket': made.ticket})}"
+
     async def check(self, host: Host) -> AsyncIterator[Step]:
         async for step in steps(self._api(host), safe=self.settings.mode == "safe"):
             yield step
@@ -161,3 +174,9 @@ def _seldom() -> Iterator[None]:
         yield
     except NotAllowed as error:
         raise Retryable(str(error), after=SELDOM) from error
+
+
+class _Code(msgspec.Struct):
+    """A QR code that was made."""
+
+    ticket: str

@@ -142,7 +142,7 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
         told = [{name: one[name] for name in TOLD if name in one} for one in found.customer_list or []]
         return [Raw(msgspec.json.encode(one), form="customer") for one in told]
 
-    def deep_link(self, token: str) -> str:
+    async def deep_link(self, host: Host, token: str) -> str:  # noqa: ARG002 -- WeCom made the link before
         """WeCom hands `scene_param` on when the chat is opened by a link with a scene (document 94665)."""
         if not self.settings.contact_url:
             raise Misconfigured("set `contact_url` to the link of an account; `onethread check` tells one")
