@@ -23,12 +23,20 @@ from onethread.log.topics import MESSAGES, topics
 from onethread.testing.failpoints import FailPoints, pointed
 from social_ingest.connectors.mastodon.connector import Mastodon
 
+
+class Frequent(WeComKf):
+    """Polls as if five minutes went by at once."""
+
+    interval = 0.05
+
+
 CONNECTORS: dict[str, type[Connector[Any]]] = {
     "imap": Imap,
     "mastodon": Mastodon,
     "slack": Slack,
     "telegram": Telegram,
     "wecom_kf": WeComKf,
+    "wecom_kf_poll": Frequent,
 }
 STILL = 10
 """So many looks in a row must see the same cursors, before all counts as read."""

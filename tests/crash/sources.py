@@ -98,9 +98,10 @@ def _has_pulled(server: WeComKfServer, before: int) -> bool:
 
 
 @asynccontextmanager
-async def wecom_kf() -> AsyncIterator[Source]:
-    """One message after the other, each with a notice, which never comes again once it was taken."""
+async def wecom_kf(connector: str = "wecom_kf") -> AsyncIterator[Source]:
+    """One message after the other, each with a notice, which never comes again once it was taken; or all notices are lost."""
     async with WeComKfServer() as server:
+        server.silent = connector == "wecom_kf_poll"
         unsaid = list(TEXTS)
 
         async def called(hook: str) -> None:
@@ -111,7 +112,7 @@ async def wecom_kf() -> AsyncIterator[Source]:
                 server.say(text, f"wm-{text}")
                 await server.until(partial(_has_pulled, server, before))
 
-        yield Source(Entrance("wecom_kf", _settings(server), len(TEXTS)), called)
+        yield Source(Entrance(connector, _settings(server), len(TEXTS)), called)
 
 
 @asynccontextmanager

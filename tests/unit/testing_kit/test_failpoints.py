@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from onethread.arriving import Arriving
 from onethread.blobs import Blobs
 from onethread.connector import Host, Polling, Stream, WebSocket
 from onethread.errors import Poison
@@ -97,3 +98,18 @@ def test_every_method_of_every_port_has_a_kind() -> None:
     assert kinds_of(Polling) == {"fetch": "arrival"}
     assert kinds_of(Stream) == {"resources": "read", "session": "read"}
     assert point_names(Reader, "reader") == ["reader.commit:before", "reader.commit:after", "reader.poll:after"]
+
+
+async def test_what_a_port_makes_is_pointed_too(tmp_path: Path) -> None:
+    points = FailPoints()
+    blobs = pointed(Blobs, Blobs(tmp_path.as_uri()), "blobs", points)
+    with blobs.arriving() as coming:
+        await coming.write(b"one ")
+        await coming.write(b"blob")
+        assert isinstance(coming, Arriving)
+        assert (coming.size, coming.content) == (8, b"one blob")
+        assert await blobs.get(await blobs.put(coming)) == b"one blob"
+    assert not list((tmp_path / "incoming").iterdir())
+    names = ["arriving.write:before", "arriving.write:after"] * 2 + ["blobs.put:before"]
+    names += ["arriving.whole:before", "arriving.whole:after", "blobs.put:after"]
+    assert [moment.point for moment in points.trace] == names
