@@ -69,6 +69,7 @@ OTHER_PORTS = {
     "onethread.connector.Keys": "reads a provider's keys",
     "onethread.connector.Downloads": "says what to GET",
     "onethread.connector.Lookups": "reads",
+    "onethread.connector.DeepLinks": "a person's command; what a provider makes for it, no message waits for",
     "onethread.connector.Sends": "no connector sends yet; the outbox that calls it is to be pointed",
     "onethread.connector.Checks": "probes of `onethread check`",
     "onethread.connector.Subscribes": "tells a provider our URL, again with each renewal; tests/integration/host",
