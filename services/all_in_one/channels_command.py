@@ -80,6 +80,8 @@ def _state(ctx: Context, one: Channel, now: ChannelState | None) -> Row:
         "since": now.since if now else None,
         "reason": now.reason.text if now else "",
         "todo": now.reason.todo if now else "",
+        "next_try_at": now.next_try_at if now else None,
+        "last_message_at": now.last_message_at if now else None,
         "hook": hook_url(ctx, one),
     }
 
@@ -92,6 +94,8 @@ def _lines(row: Row) -> list[str]:
     names = ("id", "connector", "account", "state") if "id" in row else ("connector",)
     lines = ["  ".join(str(row[name]) for name in names) + (f"  ({row['name']})" if row.get("name") else "")]
     lines += [f"    {said}" for said in dict.fromkeys((row.get("reason"), row.get("todo"))) if said]
+    if row.get("next_try_at"):
+        lines.append(f"    tried again at {row['next_try_at']:%H:%M:%S} UTC")
     return lines + [f"    {title:<13}{', '.join(row[name]) or '-'}" for name, title in _TITLES.items()]
 
 

@@ -66,6 +66,8 @@ class Ingest:
         self.channels = channels
         self.now = now
         self.taps = taps if taps is not None else Taps("", now)  # one that nobody listens to is false
+        self.came: dict[str, datetime] = {}
+        """By channel, when a message of it was last made durable here."""
         self._log, self._blobs, self._tokens = log, blobs, tokens
         self._parsers = parsers or Parsers()
 
@@ -193,6 +195,8 @@ class Ingest:
         await self._log.append(MESSAGES, batch.drafts)
         for event in batch.events:
             metrics.EVENTS.add(event.channel_id, event.kind)
+            if event.kind == "message":
+                self.came[event.channel_id] = self.now()
         for cause in batch.excerpts:
             metrics.DEGRADED.add(channel.id, cause)
         metrics.LAST_DURABLE.set(channel.id, to=self.now().timestamp())

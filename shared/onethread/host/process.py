@@ -21,6 +21,7 @@ from onethread.host.fetching import Fetching
 from onethread.host.health import Health
 from onethread.host.ingest import Ingest
 from onethread.host.jobs import Jobs
+from onethread.host.latest import Latest
 from onethread.host.lent import Lender
 from onethread.host.lifecycle import Service, nothing
 from onethread.host.listeners import Listeners
@@ -141,6 +142,7 @@ class Process:
         if len(self.channels):
             self._fetches(lender, standing)
         self.runs("subscriptions", Subscriptions(lender, leases, standing).run, nothing)
+        self.runs("latest messages", Latest(ingest.came, ChannelStates(self.state)).run, nothing)
         self.runs("listeners", Listeners(taps, self.state, self.channels, every=lender.pace.wakes).run, nothing)
         self._finishes += [
             ("parser processes", parsers.close),

@@ -44,7 +44,8 @@ def interaction(data: bytes, us: Us) -> Iterator[Event]:
 def command(data: bytes, about: Mapping[str, str], us: Us) -> Event:
     """A slash command: nothing of it is shown in the channel, and Slack tells no time. `about`: `trigger`, what tells two apart."""
     found, _ = salvage.decoded(data, Command)
-    fact = Postback(payload=found.command, values={"text": found.text} if found.text else {})
+    title = f"{found.command} {found.text}" if found.text else ""
+    fact = Postback(payload=found.command, title=title, values={"text": found.text} if found.text else {})
     party = _party(found.user_id, found.team_id, found.user_name, us)
     where = place(found.channel_id) if found.channel_id else Place()
     ours = party.is_us
