@@ -1,6 +1,7 @@
 """What there is at providers: messages, files and people, at their simulators, for real connectors. It kills nobody."""
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,8 +20,10 @@ from onethread.testing.wecom_kf_server import WeComKfServer
 TEXTS = ["one", "two", "three"]
 MIA = "wm00000001"
 PHOTO, LETTER = b"\xff\xd8\xff" + b"photo" * 20, b"%PDF-1.7 " + b"letter" * 400_000
-FILES = [("image", PHOTO), ("file", LETTER), ("image", PHOTO)]
-"""One is larger than what is kept in memory; one was sent twice."""
+NOTE = b"\x89PNG\r\n\x1a\n a note"
+MESSAGES = [[PHOTO], [LETTER], [PHOTO, NOTE]]
+"""By message, its files. One is larger than what is kept in memory; one was sent twice; the last message has two."""
+FILES = [content for files in MESSAGES for content in files]
 
 
 def of_texts(found: Received) -> list[str]:
@@ -31,12 +34,12 @@ def of_texts(found: Received) -> list[str]:
 
 def of_files(found: Received) -> list[str]:
     """What is wrong at the end, where `FILES` were sent."""
-    hashes, there = [hashlib.sha256(content).hexdigest() for _, content in FILES], found.kept
+    hashes, there = [hashlib.sha256(content).hexdigest() for content in FILES], found.kept
     wanted = {
         "blobs": (there.blobs, sorted(set(hashes))),
         "files of messages": (there.shown, sorted(("stored", each) for each in hashes)),
         "names": (there.people, ["Mia Lang"]),
-        "messages": (len(found.messages), len(FILES)),
+        "messages": (len(found.messages), len(MESSAGES)),
     }
     return [*there.wrong, *(f"{what}: {is_}, not {should}" for what, (is_, should) in wanted.items() if is_ != should)]
 
@@ -120,10 +123,12 @@ async def files() -> AsyncIterator[Source]:
     """Mia sent files; who she is, is to be looked up."""
     async with WeComKfServer() as server:
         server.customers[MIA] = {"nickname": "Mia Lang"}
-        for kind, content in FILES:
-            about = {"media_id": server.keep_file(content, "application/octet-stream")}
-            server.item("wk00000001", kind, about, external_userid=MIA, origin=3)
-        yield Source(Entrance("wecom_kf", _settings(server), len(FILES), fetches=True), faults=of_files)
+        for contents in MESSAGES:
+            parts = [{"media_id": server.keep_file(content, "application/octet-stream")} for content in contents]
+            record = [{"msg_content": json.dumps({"msgtype": "image", "image": part})} for part in parts]
+            kind, said = ("file", parts[0]) if len(parts) == 1 else ("merged_msg", {"title": "A chat", "item": record})
+            server.item("wk00000001", kind, said, external_userid=MIA, origin=3)
+        yield Source(Entrance("wecom_kf", _settings(server), len(MESSAGES), fetches=True), faults=of_files)
 
 
 def _settings(server: WeComKfServer) -> dict[str, Any]:
