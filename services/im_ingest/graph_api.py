@@ -115,7 +115,7 @@ def failure(call: str, status: int, refusal: Refusal, made_at: str) -> Onethread
     if refusal.code in BAD_TOKEN or (status == 401 and not refusal.code):
         return Misconfigured(f"{said}. Make a new `access_token`, at {made_at}.")
     if refusal.code in {3, 10} or 200 <= refusal.code <= 299:
-        return Misconfigured(f"{said}. Give the access token the permissions that the README names.")
+        return Misconfigured(f"{said}. Make a new `access_token`, with that permission too, at {made_at}.")
     if refusal.is_transient or refusal.code in BUSY or status in {408, 429} or status >= 500:
         return Retryable(said)
     return GraphError(said, refusal)

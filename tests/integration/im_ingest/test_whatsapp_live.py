@@ -315,7 +315,7 @@ def other(**fields: Any) -> dict[str, Any]:
     [
         (other(access_token="x"), {}, "token", "new `access_token`"),
         (other(account="1"), {}, "token", "Check `account`"),
-        ({}, other(scopes={"whatsapp_business_messaging"}), "token", "permissions that the README names"),
+        ({}, other(scopes={"whatsapp_business_messaging"}), "token", "with that permission too"),
         ({}, other(scopes={"whatsapp_business_management"}), "permissions", "with whatsapp_business_messaging"),
         (other(app_secrets=["wrong"]), {}, "webhook", "first of `app_secrets`"),
         ({}, other(callback=""), "webhook", "no URL is set"),

@@ -270,4 +270,4 @@ async def test_the_probe_says_what_is_missing(zoom: ZoomServer) -> None:
     assert (await steps(events=EVENTS))["endpoint"] == (True, "")
     zoom.web.scopeless = True
     ok, todo = (await steps())["people"]
-    assert (ok, "scopes" in todo) == (False, True)
+    assert (ok, "`user:read:user:admin`" in todo) == (False, True)

@@ -16,6 +16,7 @@ ZOOM_HOSTS = (".zoom.us", ".zoomgov.com")
 """Only these may see a token."""
 
 BAD_TOKEN = 124
+SCOPES = "`user:read:user:admin` (names) and `team_chat:read:user_message:admin` (messages and their files)"
 NO_SCOPE = frozenset({200, 4700, 4711})
 MISSING = frozenset({1001, 5301, 300})
 SUBSCRIBING = {
@@ -86,7 +87,7 @@ class ZoomApi(OAuthApi):
 
     def told(self, refusal: Refusal) -> str:
         """Zoom's code and words."""
-        words = refusal.message or refusal.reason or refusal.error
+        words = (refusal.message or refusal.reason or refusal.error).rstrip(".")
         return f"code {refusal.code}: {words}" if refusal.code else words  # its token server has no codes
 
     def meant(self, said: str, status: int, refusal: Refusal) -> OnethreadError | None:
@@ -96,7 +97,7 @@ class ZoomApi(OAuthApi):
                 f"{said}. Compare `account`, `client_id` and `client_secret` with the app's credentials."
             )
         if refusal.code in NO_SCOPE:
-            return Misconfigured(f"{said}. Give the app the scopes that the README names.")
+            return Misconfigured(f"{said}. Under Scopes, add what is missing of {SCOPES}.")
         if refusal.code in SUBSCRIBING:
             return Misconfigured(f"{said}. {SUBSCRIBING[refusal.code]}.")
         if refusal.code in MISSING or status == 404:
