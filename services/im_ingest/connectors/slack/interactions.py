@@ -121,9 +121,13 @@ def _event(found: Interaction, us: Us, external_id: str, fact: AnyFact, *, at: s
 
 
 def _party(identifier: str, team: str, username: str, us: Us) -> Party:
+    """Customers without the handle that is told here: as the newest word on them it would replace the profile that was looked up.
+
+    That has the handle, too. Staff is not looked up.
+    """
     ours = us.has(identifier, team)
     claims: tuple[Claim, ...] = (user(identifier, us),)
-    return Party(claims=claims, username=username, kind="agent" if ours else "person", is_us=ours)
+    return Party(claims=claims, username=username if ours else "", kind="agent" if ours else "person", is_us=ours)
 
 
 def _channel(found: Interaction) -> str:
