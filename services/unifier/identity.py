@@ -80,7 +80,7 @@ def profiles(reading: Reading) -> dict[str, Profile]:
         found.setdefault(who, _profile(party, reading.at))
     if isinstance(reading.event.fact, Contact) and reading.own:
         found[reading.own] = _profile(reading.event.sender, reading.at)
-    return {who: profile for who, profile in found.items() if profile != Profile(at=reading.at)}
+    return {who: profile.told_at() for who, profile in found.items() if profile.said()}
 
 
 def _profile(party: Party, at: int) -> Profile:

@@ -211,8 +211,16 @@ class Tail(NamedTuple):
 # --- identities and links ------------------------------------------------------------------------------------------
 
 
+SAID_OF_PEOPLE = (
+    *("name", "username", "kind", "locale", "timezone", "country", "organization", "avatar", "profile_url"),
+)
+
+
 class Profile(_Document, frozen=True, kw_only=True):
-    """What a person's provider says of them; the latest `at` wins."""
+    """What a person's provider says of them. Of each field the latest word wins; what is empty says nothing.
+
+    `at`: of the latest word; `times`: of each field's, 0 where it is not known.
+    """
 
     at: int = 0
     name: str = ""
@@ -224,6 +232,23 @@ class Profile(_Document, frozen=True, kw_only=True):
     organization: str = ""
     avatar: str = ""
     profile_url: str = ""
+    times: dict[str, int] = {}
+
+    def said(self) -> dict[str, str]:
+        """The fields that say something."""
+        fields = ((name, getattr(self, name)) for name in SAID_OF_PEOPLE)
+        return {name: value for name, value in fields if value and (name, value) != ("kind", "person")}
+
+    def told_at(self) -> "Profile":
+        """With the time of each field: all of it was said at once."""
+        return msgspec.structs.replace(self, times=dict.fromkeys(self.said(), self.at))
+
+    def with_later(self, other: "Profile") -> "Profile":
+        """Both, field by field; of equal times the other's."""
+        newer = {name: other.times.get(name, other.at) for name in other.said()}
+        newer = {name: at for name, at in newer.items() if self.times.get(name, 0) <= at}
+        values = {name: getattr(other, name) for name in newer}
+        return msgspec.structs.replace(self, at=max(self.at, other.at), times={**self.times, **newer}, **values)
 
 
 class Identity(_Document, frozen=True, kw_only=True):

@@ -82,9 +82,7 @@ class Directory:
         changed = {
             who: profile
             for who, profile in _newest(readings).items()
-            if (known := people.known.get(who))
-            and known.profile.at <= profile.at
-            and msgspec.structs.replace(known.profile, at=profile.at) != profile
+            if (known := people.known.get(who)) and known.profile.with_later(profile).said() != known.profile.said()
         }
         if changed or evidence:
             await self._store.note_identities(changed, evidence)
@@ -116,10 +114,9 @@ def is_revealed(known: Identity | None, named: Identity) -> bool:
 
 
 def _newest(readings: Iterable[Reading]) -> dict[str, Profile]:
-    """The newest profile of each person; of equal times the later reading's."""
+    """What is said of each person; of equal times the later reading's word counts."""
     newest: dict[str, Profile] = {}
     for reading in readings:
         for who, profile in profiles(reading).items():
-            if who not in newest or newest[who].at <= profile.at:
-                newest[who] = profile
+            newest[who] = newest.get(who, Profile()).with_later(profile)
     return newest

@@ -176,7 +176,7 @@ class ConversationStore(Opening):
 
     @abstractmethod
     async def note_identities(self, profiles: Mapping[str, Profile], evidence: Mapping[str, Collection[str]]) -> None:
-        """Replace profiles whose `at` is not greater than the new one's; add kinds of evidence. Unknown ids are left out."""
+        """Merge profiles (`Profile.with_later`); add kinds of evidence. In any order; unknown ids are left out."""
 
     @abstractmethod
     async def reveal(self, identities: Sequence[Identity]) -> None:

@@ -174,15 +174,38 @@ class KeysContract:
         for kind in kinds:
             await store.note_identities({}, {one.id: [kind, "form"], "acme/idn_absent": [kind]})
         expected = msgspec.structs.replace(
-            one, profile=Profile(at=9, name="at 9"), evidence=("dmarc", "form", "provider")
+            one, profile=Profile(at=9, name="at 9", times={"name": 9}), evidence=("dmarc", "form", "provider")
         )
         assert await store.identities([one.id, "acme/idn_absent"]) == {one.id: expected}
 
-    async def test_a_profile_of_the_same_time_replaces(self, store: ConversationStore) -> None:
-        one = identity("acme", "mia", profile=Profile(at=5, name="old", locale="de"))
+    async def test_of_words_of_the_same_time_the_last_counts(self, store: ConversationStore) -> None:
+        one = identity("acme", "mia", profile=Profile(at=5, name="old", locale="de").told_at())
         await store.claim({}, [], [one])
         await store.note_identities({one.id: Profile(at=5, name="new")}, {})
-        assert (await store.identities([one.id]))[one.id].profile == Profile(at=5, name="new")
+        expected = Profile(at=5, name="new", locale="de").told_at()
+        assert (await store.identities([one.id]))[one.id].profile == expected
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=SHARED)
+    @given(
+        order=st.permutations(
+            [
+                Profile(at=3, name="Mia", username="mia"),
+                Profile(at=5, name="Mia Lang", locale="de", timezone="Europe/Berlin"),
+                Profile(at=7, username="mialang", kind="bot"),
+                Profile(at=9, name="Mia L."),
+            ]
+        )
+    )
+    async def test_of_each_field_the_latest_word_counts(self, store: ConversationStore, order: list[Profile]) -> None:
+        one = identity("acme", uuid.uuid4().hex)
+        await store.claim({}, [], [one])
+        for profile in order:
+            await store.note_identities({one.id: profile}, {})
+        found = (await store.identities([one.id]))[one.id].profile
+        times = {"name": 9, "username": 7, "kind": 7, "locale": 5, "timezone": 5}
+        assert found == Profile(
+            at=9, name="Mia L.", username="mialang", kind="bot", locale="de", timezone="Europe/Berlin", times=times
+        )
 
     async def test_an_address_takes_the_place_of_a_mere_id(self, store: ConversationStore) -> None:
         mia, tom = identity("acme", "mia"), identity("acme", "tom")

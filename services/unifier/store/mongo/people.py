@@ -1,7 +1,7 @@
 """Identities and links in MongoDB. Each change is one conditional operation on one document, the same in any order."""
 
 from collections.abc import Collection as Several
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -41,11 +41,8 @@ class Identities:
         )
 
     async def note(self, profiles: Mapping[str, Profile], evidence: Mapping[str, Several[str]]) -> None:
-        """Newer profiles replace; kinds of evidence are added."""
-        operations = [
-            UpdateOne({"_id": one, "profile.at": {"$lte": new.at}}, {"$set": {"profile": _profile(new)}})
-            for one, new in profiles.items()
-        ]
+        """Profiles are merged, each field by itself; kinds of evidence are added."""
+        operations = [change for one, new in profiles.items() for change in _telling(one, new)]
         operations += [
             UpdateOne({"_id": one}, {"$addToSet": {"evidence": {"$each": sorted(kinds)}}})
             for one, kinds in evidence.items()
@@ -60,6 +57,15 @@ class Identities:
 def _revealing(one: Identity) -> UpdateOne:
     address = {"type": one.type, "scope": one.scope, "value": one.value}
     return UpdateOne({"_id": one.id, "type": KNOWN_IDENTITY}, {"$set": address})
+
+
+def _telling(one: str, new: Profile) -> Iterator[UpdateOne]:
+    """Each field if nothing later was said of it."""
+    for name, value in new.said().items():
+        at, time = new.times.get(name, new.at), f"profile.times.{name}"
+        unsaid = [{time: {"$exists": False}}, {time: {"$lte": at}}]
+        yield UpdateOne({"_id": one, "$or": unsaid}, {"$set": {f"profile.{name}": value, time: at}})
+    yield UpdateOne({"_id": one}, {"$max": {"profile.at": new.at}})
 
 
 def _document(one: Identity) -> Document:

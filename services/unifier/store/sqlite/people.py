@@ -28,12 +28,12 @@ _IDENTITY = "i.id, i.type, i.scope, i.value, i.since, i.customer, i.evidence, i.
 def add(connection: sqlite3.Connection, identities: Iterable[Identity]) -> None:
     """Insert those that are missing."""
     connection.executemany(
-        """INSERT INTO identities (id, type, scope, value, since, customer, evidence, profile_at, profile)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
+        """INSERT INTO identities (id, type, scope, value, since, customer, evidence, profile)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
         [
             (
                 *(one.id, one.type, one.scope, one.value, one.since, one.customer),
-                *(_text(sorted(one.evidence)), one.profile.at, _text(one.profile)),
+                *(_text(sorted(one.evidence)), _text(one.profile)),
             )
             for one in identities
         ],
@@ -81,10 +81,10 @@ def revisions(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str,
 def note(
     connection: sqlite3.Connection, profiles: Mapping[str, Profile], evidence: Mapping[str, Collection[str]]
 ) -> None:
-    """Newer profiles replace; kinds of evidence are added."""
+    """Profiles are merged; kinds of evidence are added."""
+    merged = {one.id: one.profile.with_later(profiles[one.id]) for one in by_id(connection, profiles).values()}
     connection.executemany(
-        "UPDATE identities SET profile_at = ?, profile = ? WHERE id = ? AND profile_at <= ?",
-        [(new.at, _text(new), one, new.at) for one, new in profiles.items()],
+        "UPDATE identities SET profile = ? WHERE id = ?", [(_text(new), one) for one, new in merged.items()]
     )
     known = by_id(connection, evidence)
     connection.executemany(

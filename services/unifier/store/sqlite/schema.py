@@ -4,7 +4,7 @@ import sqlite3
 
 from onethread.errors import Misconfigured
 
-VERSION = 2
+VERSION = 3
 """Grows when tables change in a way that an older program cannot read."""
 
 _TABLES = (
@@ -29,7 +29,7 @@ _TABLES = (
         body TEXT NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS identities (
         id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, scope TEXT NOT NULL, value TEXT NOT NULL, since INTEGER NOT NULL,
-        customer TEXT NOT NULL, evidence TEXT NOT NULL, profile_at INTEGER NOT NULL, profile TEXT NOT NULL) STRICT""",
+        customer TEXT NOT NULL, evidence TEXT NOT NULL, profile TEXT NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS revisions (
         tenant TEXT NOT NULL, slot INTEGER NOT NULL, value INTEGER NOT NULL,
         PRIMARY KEY (tenant, slot)) STRICT, WITHOUT ROWID""",
@@ -53,15 +53,19 @@ _INDEXES = {
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables that are missing. Raises Misconfigured for a file that a newer version wrote."""
+    """Make the tables that are missing. Raises Misconfigured for a file that another version wrote."""
     for table in _TABLES:
         connection.execute(table)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', 1), ('schema', ?)", (VERSION,))
-    connection.execute("UPDATE meta SET value = ? WHERE name = 'schema' AND value < ?", (VERSION, VERSION))
     (found,) = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
     if found > VERSION:
         raise Misconfigured(
             f"the store was written by a newer version (schema {found}, this one knows {VERSION}): update."
+        )
+    if found < VERSION:
+        raise Misconfigured(
+            f"the store was written by a version before the first release (schema {found}, this one writes {VERSION}): move "
+            "conversations.sqlite away, and fill a new one from the log with `onethread replay --since` and a date before all of it."
         )
 
 
