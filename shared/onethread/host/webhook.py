@@ -9,6 +9,7 @@ Nothing is answered with 2xx before it is durable, as an event or as a dead lett
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,6 +44,12 @@ _PAUSES = 256
 _UNREAD = frozenset({413, 503})
 """Answers given before the body was read; what still comes of it is thrown away, so that they arrive."""
 _MARK = "/hooks/"
+_REFUSALS = 3
+"""So many in a row that are refused, and none between them that is let in, are told: a secret is wrong, as a rule."""
+_COMPARE = (
+    "compare the secrets in this channel's settings with the provider's; see each request and why it is refused with "
+    "`onethread listen --channel` and the channel's id"
+)
 _SET_ASIDE = Reason(
     "set_aside",
     "nothing of the latest delivery could be understood; it is kept",
@@ -79,6 +86,7 @@ class WebhookApp:
         self._body_limit, self._read_seconds = body_limit, read_seconds
         self._deliveries = Deliveries(ingest, wake, admitted, memory)
         self._standing = standing
+        self._refusals: Counter[str] = Counter()
         self._pause, self._pausing = pause, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,6 +167,7 @@ class WebhookApp:
         try:
             request = await self._authentic(channel, request)
             glimpse.authentic()
+            self._refusals[channel.id] = 0
             if answer := self._handshake(channel, request, glimpse):
                 return answer, {}
             answer, outcome = await self._deliveries.deliver(channel, request, started, place)
@@ -225,9 +234,14 @@ class WebhookApp:
             return refusal(error.status)
 
     def _refused(self, channel: Channel, error: Rejected, glimpse: Glimpse) -> None:
+        """Whoever finds the channel's URL knows its secret part, so it is the provider as a rule, and a setting is wrong."""
         glimpse.refused(error)
-        # At debug: anyone can send as many as they like. The metric counts them by status.
+        # At debug: anyone who has the URL can send as many as they like. The metric counts them by status.
         _log.debug("refused", channel_id=channel.id, status=error.status, reason=str(error))
+        self._refusals[channel.id] += 1
+        if self._refusals[channel.id] == _REFUSALS:
+            text = f"{_REFUSALS} requests in a row were refused, none was let in between: {error}"
+            self._standing.report_soon(channel.id, ENTRANCE, "degraded", Reason("refused", text, _COMPARE))
 
     def _request(self, scope: Scope, rest: str, body: bytes) -> Request:
         query: bytes = scope.get("query_string", b"")

@@ -423,6 +423,28 @@ async def test_made_up_keys_cost_the_provider_few_questions_and_shut_nobody_out(
     assert Fetched.fetches[-1] == "made-up-29"
 
 
+async def test_refusals_in_a_row_are_shown_at_the_channel_until_one_is_let_in(entrance: Entrance) -> None:
+    """With a wrong secret every delivery is refused: a channel that looks well then, or only silent, would mislead."""
+    forged = {**signature(body(item())), "x-acme-signature": "v1=0"}
+
+    async def told(*, genuine: bool) -> None:
+        await entrance.post(body(item()), None if genuine else forged)
+        await entrance.kit.standing.said()
+
+    await told(genuine=True)
+    for genuine in (False, False, True, False, False):
+        await told(genuine=genuine)
+    assert await entrance.state() == "healthy", "never three in a row"
+    await told(genuine=False)
+    found = await ChannelStates(entrance.kit.state).get("chn_acme")
+    assert found is not None
+    assert (found.state, found.reason.code) == ("degraded", "refused")
+    assert "x-acme-signature" in found.reason.text
+    assert "onethread listen" in found.reason.todo
+    await told(genuine=True)
+    assert await entrance.state() == "healthy"
+
+
 async def test_a_request_without_what_names_the_key_is_401(entrance: Entrance) -> None:
     assert (await entrance.post(body(item()), {}, f"/hooks/chn_keys/{HOOK}")).status_code == 401
 
