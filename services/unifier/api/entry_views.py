@@ -47,6 +47,7 @@ def entry(line: Entry, scene: Scene) -> schemas.Entry:
     state = scene.state(line)
     current = _current(line, state)
     event = line.event
+    sender = _person(event.sender, line, scene, ours=event.direction == "outbound") if event else None
     return schemas.Entry(
         id=plain(line.id),
         kind=line.kind,
@@ -66,12 +67,14 @@ def entry(line: Entry, scene: Scene) -> schemas.Entry:
         )
         if event
         else None,
-        sender=_person(event.sender, line, scene, ours=event.direction == "outbound") if event else None,
+        sender=sender,
         recipients=[_recipient(party, line, scene) for party in event.recipients] if event else [],
         sent_at=shown_moment(event.sent_at) if event and event.sent_at else None,
         received_at=time(line.at),
         ingested_at=shown_moment(event.ingested_at) if event and event.ingested_at else shown_or_none(line.stored_at),
-        summary=summaries.of(line, current, deleted=bool(state.deleted_at)),
+        summary=summaries.of(
+            line, current, deleted=bool(state.deleted_at), sender=(sender.name if sender else None) or ""
+        ),
         fact=_fact(line, current, state, scene),
         state=_state(line, state, scene),
     )

@@ -56,10 +56,10 @@ _STATUS = {
 }
 
 
-def of(entry: Entry, current: Entry, *, deleted: bool) -> str:
-    """The line of an entry; `current`: the entry whose text stands for it, `deleted`: its words are gone."""
+def of(entry: Entry, current: Entry, *, deleted: bool, sender: str = "") -> str:
+    """The line of an entry; `current`: the entry whose text stands for it, `deleted`: its words are gone, `sender`: their name."""
     if entry.joined:
-        return f"Joined with conversation {plain(entry.joined.root)}"
+        return "Two conversations became one"
     if entry.moved_entries:
         number = len(entry.moved_entries.entry_ids)
         return f"{number} {'entry' if number == 1 else 'entries'} moved to conversation {plain(entry.moved_entries.to)}"
@@ -69,7 +69,7 @@ def of(entry: Entry, current: Entry, *, deleted: bool) -> str:
     if isinstance(fact, Content):
         line = "Deleted message" if deleted else _content(fact)
         return f"Edited: {line}" if entry.kind == "message.edited" and not deleted else line
-    return one_line(_fact(entry.event.fact, entry.event.sender)) or entry.kind
+    return one_line(_fact(entry.event.fact, sender or _name(entry.event.sender))) or entry.kind
 
 
 def one_line(text: str) -> str:
@@ -105,7 +105,7 @@ def _files(files: Sequence[Attachment]) -> str:
     return name if len(files) == 1 else f"{len(files)} {name}s"
 
 
-def _fact(fact: AnyFact | Foreign, sender: Party) -> str:  # noqa: PLR0911, PLR0912, C901 -- one line a kind
+def _fact(fact: AnyFact | Foreign, sender: str) -> str:  # noqa: PLR0911, PLR0912, C901 -- one line a kind
     match fact:
         case ReactionAdded():
             return f"Reacted {fact.symbol}"
@@ -129,7 +129,7 @@ def _fact(fact: AnyFact | Foreign, sender: Party) -> str:  # noqa: PLR0911, PLR0
             return f"{_name(fact.party)} left"
         case SessionStarted() | SessionEnded():
             word = "started" if isinstance(fact, SessionStarted) else "ended"
-            return f"{_name(sender)} {word} a session"
+            return f"{sender} {word} a session"
         case Rating():
             return f"Rated {fact.score:g} of {fact.scale:g}" + (f": {fact.text}" if fact.text else "")
         case ThreadLinked():

@@ -17,6 +17,7 @@ from onethread.event import (
     Party,
     Place,
     Quote,
+    SessionStarted,
     Unknown,
 )
 
@@ -170,8 +171,10 @@ async def test_a_sender_without_a_name_is_shown_by_that_of_its_profile(site: Sit
     chat = acme.chat("c1", 0, sender=nameless)
     await site.tell(chat)
     assert (await _entry(site, chat.id))["sender"]["name"] is None
-    await site.tell(acme.event("whatsapp", "card", Contact(), 5, sender=acme.mia_on_whatsapp()))
+    opened = acme.event("whatsapp", "opened", SessionStarted(), 1, sender=nameless)
+    await site.tell(opened, acme.event("whatsapp", "card", Contact(), 5, sender=acme.mia_on_whatsapp()))
     assert (await _entry(site, chat.id))["sender"]["name"] == "Mia"
+    assert (await _entry(site, opened.id))["summary"] == "Mia started a session"
 
 
 async def test_reactions_and_receipts_are_folded_into_the_message(site: Site, acme: Company) -> None:

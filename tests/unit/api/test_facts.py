@@ -95,7 +95,7 @@ def test_entries_of_ours_have_summaries_and_facts() -> None:
     moved = msgspec.structs.replace(
         bare, kind="moved", moved_entries=EntriesMoved(entry_ids=("acme/evt_7",), source="acme/cnv_a", to="acme/cnv_c")
     )
-    assert summaries.of(joined, joined, deleted=False) == "Joined with conversation cnv_a"
+    assert summaries.of(joined, joined, deleted=False) == "Two conversations became one"
     assert summaries.of(moved, moved, deleted=False) == "1 entry moved to conversation cnv_c"
     assert json.loads(schemas.dumped(entry(joined, Scene()).fact)) == {
         "root": "cnv_a",
