@@ -40,16 +40,17 @@ def list_channels(
     available: Annotated[
         bool, typer.Option("--available", help="Every connector that a channel may have, configured or not.")
     ] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Only state, reason, and what to do.")] = False,
 ) -> None:
     """All configured channels with state, reason, and what to do; what each receives and links by, and what is not there.
 
-    Example: onethread channels --available
+    Example: onethread channels --brief
     """
     if available:
         rows = [{"connector": name, "network": one.network, **_can(one)} for name, one in sorted(connectors().items())]
     else:
         rows = run(_configured(ctx.obj))
-    text = "\n".join(line for row in rows for line in _lines(row))
+    text = "\n".join(line for row in rows for line in (*_lines(row), *(() if brief else _abilities(row))))
     show(ctx.obj, rows, text or "no channels: add some under `channels:` in the settings.")
 
 
@@ -96,7 +97,11 @@ def _lines(row: Row) -> list[str]:
     lines += [f"    {said}" for said in dict.fromkeys((row.get("reason"), row.get("todo"))) if said]
     if row.get("next_try_at"):
         lines.append(f"    tried again at {row['next_try_at']:%H:%M:%S} UTC")
-    return lines + [f"    {title:<13}{', '.join(row[name]) or '-'}" for name, title in _TITLES.items()]
+    return lines
+
+
+def _abilities(row: Row) -> list[str]:
+    return [f"    {title:<13}{', '.join(row[name]) or '-'}" for name, title in _TITLES.items()]
 
 
 def hook_url(ctx: Context, one: Channel) -> str | None:

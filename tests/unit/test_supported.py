@@ -73,3 +73,5 @@ def test_a_configured_channel_shows_its_own_edge_and_its_state(tmp_path: Path) -
     assert "chn_bot  telegram  1  never started  (Bot)" in answer.stdout
     assert re.search(r"^    comes by +polling$", answer.stdout, re.MULTILINE)
     assert re.search(r"^    not received .*call\.transcript", answer.stdout, re.MULTILINE)
+    brief = CliRunner().invoke(app, ["--config", str(config), "channels", "--brief"])
+    assert brief.stdout.splitlines() == ["chn_bot  telegram  1  never started  (Bot)"]
