@@ -5,19 +5,26 @@ from typing import Annotated, Any
 
 import typer
 
-from all_in_one.context import Context, channels, connectors, fail, opened_log, opened_state, opened_store, run, show
+from all_in_one.context import (
+    Context,
+    channels,
+    connectors,
+    fail,
+    opened_lender,
+    opened_log,
+    opened_state,
+    opened_store,
+    run,
+    show,
+)
 from all_in_one.supported import names_of, supported
-from onethread import assembly
 from onethread.connector import Checks, Connector, Step, Webhook
 from onethread.errors import OnethreadError, Unauthorised
 from onethread.host.channel import Channel
 from onethread.host.faults import Bug, translated
-from onethread.host.ingest import Ingest
 from onethread.host.lent import Lender
 from onethread.logs import get_logger
 from onethread.state.channel_states import ChannelState, ChannelStates
-from onethread.state.leases import Leases
-from onethread.state.tokens import Tokens
 
 _log = get_logger(__name__)
 
@@ -143,14 +150,10 @@ async def _steps(ctx: Context, wanted: list[Channel]) -> list[tuple[str, Step]]:
             steps.append((name, Step("answers", ok=False, todo=str(error))))
     if not all(step.ok for _, step in steps):
         return steps
-    async with opened_log(ctx) as log, opened_state(ctx) as state:
-        ingest = Ingest(log, assembly.blob_store(ctx.settings), channels(ctx))
-        tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "check"))
-        lender = Lender(ingest, tokens, public_url=ctx.settings.http.public_url)
+    async with opened_lender(ctx, channels(ctx)) as lender:
         for one in wanted:
             steps += [(one.id, step) for step in _url(ctx, one)]
             steps += [(one.id, step) async for step in _probe(one, lender)]
-        await lender.close()
     return steps
 
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from onethread import assembly, registry
-from onethread.connector import Connector, Host
+from onethread.connector import Connector
 from onethread.errors import OnethreadError
 from onethread.host.channel import Channel, Channels
 from onethread.host.ingest import Ingest
@@ -97,14 +97,14 @@ async def opened_store(ctx: Context) -> AsyncIterator[ConversationStore]:
 
 
 @asynccontextmanager
-async def lent(ctx: Context, one: Channel) -> AsyncIterator[Host]:
-    """The host of one channel, for what its connector asks its provider."""
+async def opened_lender(ctx: Context, lent: Channels) -> AsyncIterator[Lender]:
+    """For what the connectors of these channels ask their providers."""
     async with opened_log(ctx) as log, opened_state(ctx) as state:
-        ingest = Ingest(log, assembly.blob_store(ctx.settings), Channels([one]))
-        tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "command"))
+        ingest = Ingest(log, assembly.blob_store(ctx.settings), lent)
+        tokens = Tokens(state, assembly.master_keys(ctx.settings), Leases(state, "onethread-command"))
         lender = Lender(ingest, tokens, public_url=ctx.settings.http.public_url)
         try:
-            yield lender.host(one)
+            yield lender
         finally:
             await lender.close()
 

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
-from all_in_one.context import Context, channel, fail, lent, opened_log, opened_store, run, show
+from all_in_one.context import Context, channel, fail, opened_lender, opened_log, opened_store, run, show
 from onethread import assembly
 from onethread.connector import DeepLinks
 from onethread.envelope import draft, event_id, milliseconds
 from onethread.event import AnyFact, By, Claim, EntriesMove, Event, LinkEnd, LinkSet
+from onethread.host.channel import Channels
 from onethread.host.faults import translated
 from onethread.identity import canonicalised
 from onethread.log.topics import MESSAGES
@@ -157,9 +158,9 @@ def deep_link(
     async def work() -> str:
         if not isinstance(connector, DeepLinks):
             return ""
-        async with lent(ctx.obj, one) as host:
+        async with opened_lender(ctx.obj, Channels([one])) as lender:
             try:
-                return await connector.deep_link(host, token)
+                return await connector.deep_link(lender.host(one), token)
             except Exception as error:
                 raise translated(error, datetime.now(UTC)) from error
 
