@@ -48,10 +48,10 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of a file; `status` is stored or failed; `filename`: as the answer that brought it says."""
 
     status: str
-    filename: str = ""
     sha256: str = ""
     size_bytes: int | None = None
     media_type: str = ""
+    filename: str = ""
 
     def on(self, file: Attachment) -> Attachment:
         """The file with this outcome."""
@@ -95,7 +95,7 @@ async def brought(
             if found != other or file.media_type.lower() not in kinds:
                 raise Broken("a file arrived with another SHA-256 than the provider names in its message", found)
         media_type = _type(coming.head, file.media_type, told.media_type)
-        return Outcome("stored", told.filename, await blobs.put(coming), coming.size, media_type)
+        return Outcome("stored", await blobs.put(coming), coming.size, media_type, told.filename)
 
 
 def at_url(locator: str) -> bool:
