@@ -32,7 +32,7 @@ up: $(VENV)/.runtime  ## All services in one process; data in DATA (.onethread).
 	@$(BIN)/onethread up --data $(DATA)
 
 test: $(VENV)/.dev  ## All tests, over every adapter. TESTS=path narrows; ONETHREAD_REQUIRE_BACKENDS=1 forbids skips.
-	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(TESTS)
 
 soak: $(VENV)/.dev  ## Processes, servers and links fail while messages flow, for MINUTES (20): one table of what was lost.
 	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
