@@ -17,7 +17,7 @@ from bench.comparing import Entrant, Plan
 from bench.contender import Incomplete, Notes
 from bench.webhook import Entrance, NoOp
 from onethread.blobs import Blobs
-from onethread.connector import Connector, Host, Keys, Raw, Request, Wake, Webhook
+from onethread.connector import Connector, Host, Raw, Request, Wake, Webhook
 from onethread.errors import OnethreadError
 from onethread.host.channel import Channel, Channels
 from onethread.host.ingest import Ingest
@@ -27,7 +27,7 @@ from onethread.log.sqlite import SqliteLog
 from onethread.log.topics import MESSAGES, topics
 from onethread.registry import connectors
 from onethread.state.sqlite import SqliteState
-from onethread.testing.fixtures import Case, cases
+from onethread.testing.fixtures import Case, cases, with_keys
 
 FAMILIES = ("email_ingest", "im_ingest", "social_ingest")
 _HOOK = "the-unguessable-part"
@@ -47,7 +47,7 @@ class Recorded(Entrance):
     async def application(self, folder: Path) -> Any:
         """See Entrance."""
         case, self._request = chosen(connectors(FAMILIES)[self.name])
-        connector = _with_keys(case.instance(), self._request.keys)
+        connector = with_keys(case.instance(), self._request.keys)
         assert isinstance(connector, Webhook)
         self._deadline, self._wakes = connector.answer_within, 0
         self._log, state = SqliteLog(folder / "log.sqlite"), SqliteState(folder / "state.sqlite")
@@ -120,19 +120,6 @@ def _weight(case: Case, request: Request) -> tuple[int, int] | None:
         return None
     wakes = any(isinstance(part, Wake) for part in parts)
     return (len(parts), len(request.body)) if wakes or len(events) >= len(parts) else None
-
-
-def _with_keys(connector: Connector[Any], keys: dict[str, bytes]) -> Connector[Any]:
-    """The same connector, to which the provider publishes the recorded keys."""
-    if not isinstance(connector, Keys):
-        return connector
-
-    async def load_key(_self: object, _host: Host, name: str) -> bytes:
-        return keys[name]
-
-    kind = type(connector)
-    made: Connector[Any] = type(kind.__name__, (kind,), {"load_key": load_key})(connector.settings)
-    return made
 
 
 def _bytes(request: Request) -> bytes:

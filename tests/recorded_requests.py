@@ -5,7 +5,7 @@ Connectors are found as the service finds them, so that a new one is there as so
 
 from typing import Any
 
-from onethread.connector import Connector, Host, Keys, Request, Webhook
+from onethread.connector import Connector, Request, Webhook
 from onethread.errors import Rejected
 from onethread.registry import connectors
 from onethread.testing.fixtures import Case, cases
@@ -33,21 +33,6 @@ def is_authentic(connector: Connector[Any], request: Request) -> bool:
     except Rejected:
         return False
     return True
-
-
-def with_keys(connector: Connector[Any], keys: dict[str, bytes]) -> Connector[Any]:
-    """The same connector, to which the provider publishes the recorded keys."""
-    if not isinstance(connector, Keys):
-        return connector
-
-    async def load_key(_self: object, _host: Host, name: str) -> bytes:
-        if name not in keys:
-            raise Rejected("nobody's key")
-        return keys[name]
-
-    kind = type(connector)
-    made: Connector[Any] = type(kind.__name__, (kind,), {"load_key": load_key})(connector.settings)
-    return made
 
 
 def of(kind: type[Connector[Any]]) -> list[Case]:

@@ -67,7 +67,9 @@ class OAuthApi(ABC):
         except httpx.HTTPStatusError as error:
             raise self._failure(what, error.response) from error
         except httpx.HTTPError as error:
-            raise Retryable(f"{self.platform} did not answer {what}: {type(error).__name__}") from error
+            raise Retryable(
+                f"{self.platform} did not answer {what}: {type(error).__name__}; see {self.settings}"
+            ) from error
         return response.content
 
     async def grant(self, url: str, **content: Any) -> Token:

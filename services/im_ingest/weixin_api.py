@@ -179,7 +179,9 @@ class WeixinApi:
             status = error.response.status_code
             raise Retryable(f"{self._platform.name} answers {path} with status {status}") from None
         except httpx.HTTPError as error:
-            raise Retryable(f"{self._platform.name} did not answer {path}: {type(error).__name__}") from None
+            raise Retryable(
+                f"{self._platform.name} did not answer {path}: {type(error).__name__}; see `api_url`"
+            ) from None
 
     def _decoded(self, path: str, body: bytes, kind: type[T]) -> T:
         try:

@@ -22,7 +22,7 @@ from typing import Any, cast, get_args
 import msgspec
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from onethread.connector import Answer, Connector, Raw, Request, Wake, Webhook
+from onethread.connector import Answer, Connector, Host, Keys, Raw, Request, Wake, Webhook
 from onethread.errors import Misconfigured, OnethreadError, Poison, Rejected
 from onethread.event import Event
 
@@ -244,3 +244,18 @@ def _refused(error: Exception) -> dict[str, Any]:
     if isinstance(error, Rejected):
         return {"error": Rejected.__name__, "status": error.status}
     return {"error": type(error).__name__ if isinstance(error, OnethreadError) else Poison.__name__}
+
+
+def with_keys(connector: Connector[Any], keys: dict[str, bytes]) -> Connector[Any]:
+    """The same connector, to which the provider publishes these keys: those recorded with a request, and no other."""
+    if not isinstance(connector, Keys):
+        return connector
+
+    async def load_key(_self: object, _host: Host, name: str) -> bytes:
+        if name not in keys:
+            raise Rejected("nobody's key")
+        return keys[name]
+
+    kind = type(connector)
+    made: Connector[Any] = type(kind.__name__, (kind,), {"load_key": load_key})(connector.settings)
+    return made

@@ -15,14 +15,14 @@ import httpx
 import msgspec
 import pytest
 from hostkit import HOOK, Kit, channel
-from recorded_requests import ENTRANCES, REQUESTS, SEALED, asked, is_authentic, of, with_keys
+from recorded_requests import ENTRANCES, REQUESTS, SEALED, asked, is_authentic, of
 
 from onethread.connector import Connector, Host, Request
 from onethread.host.channel import Channel
 from onethread.host.webhook import WebhookApp
 from onethread.log.topics import DEAD_LETTERS, MESSAGES
 from onethread.testing.connector_suite import waivers_in
-from onethread.testing.fixtures import Case, folder_of
+from onethread.testing.fixtures import Case, folder_of, with_keys
 from onethread.testing.mutations import DEEP, noise, replaced, truncations
 from onethread.testing.signing import signed_anew
 from onethread.testing.weixin_server import xml

@@ -19,14 +19,14 @@ import pytest
 import requests
 from hostkit import HOOK, Kit, channel
 from hypothesis import HealthCheck, Phase, given, settings
-from recorded_requests import ENTRANCES, SEALED, asked, of, with_keys
+from recorded_requests import ENTRANCES, SEALED, asked, of
 from schemathesis import openapi
 
 from onethread.connector import Connector, Host, Request
 from onethread.errors import OnethreadError
 from onethread.host.channel import Channel
 from onethread.host.webhook import WebhookApp
-from onethread.testing.fixtures import Case, cases
+from onethread.testing.fixtures import Case, cases, with_keys
 from onethread.testing.serving import Loopback
 from onethread.testing.signing import signed_anew
 from onethread.testing.weixin_server import xml
