@@ -114,12 +114,13 @@ def _weight(case: Case, request: Request) -> tuple[int, int] | None:
         connector.authenticate(request)
         if connector.handshake(request) is not None:
             return None
-        parts = list(connector.unpack(request))
+        own = {"", connector.account}  # what is for another account has no channel here
+        parts = [part for part in connector.unpack(request) if isinstance(part, Wake) or part.account in own]
         events = [event for part in parts if isinstance(part, Raw) for event in connector.normalize(part)]
     except (OnethreadError, ValueError, msgspec.MsgspecError):
         return None
     wakes = any(isinstance(part, Wake) for part in parts)
-    return (len(parts), len(request.body)) if wakes or len(events) >= len(parts) else None
+    return (len(parts), len(request.body)) if parts and (wakes or len(events) >= len(parts)) else None
 
 
 def _bytes(request: Request) -> bytes:
