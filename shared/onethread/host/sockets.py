@@ -56,7 +56,7 @@ async def websocket(
     address = (await checked_addresses(parts.hostname, port, allow_networks))[0]
     # `host` and `port` say where to connect; the name in the URL is still what TLS checks. A redirect to another host is
     # refused by websockets then.
-    async with connect(
+    connection = await connect(
         url,
         host=address,
         port=port,
@@ -67,8 +67,12 @@ async def websocket(
         ping_timeout=_PING_SECONDS,
         close_timeout=5.0,
         max_size=_MAX_MESSAGE,
-    ) as connection:
-        yield _Lent(connection)
+    )
+    try:
+        async with connection:
+            yield _Lent(connection)
+    finally:
+        connection.transport.abort()  # websockets leaves it open for good where waiting for the other side's close is cut short
 
 
 def _closed(error: ConnectionClosed) -> Closed:

@@ -8,35 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
 from onethread.connector import Connector, Raw, Token, WebSocket
-from onethread.errors import Retryable
 from onethread.event import Event
+from onethread.host.sockets import websocket
 
-
-class _Socket:
-    """A connection whose end is Retryable."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-
-    async def send(self, message: str | bytes) -> None:
-        try:
-            await self._connection.send(message)
-        except ConnectionClosed as error:
-            raise Retryable("the WebSocket was closed") from error
-
-    async def receive(self) -> str | bytes:
-        try:
-            return await self._connection.recv()
-        except ConnectionClosed as error:
-            raise Retryable("the WebSocket was closed") from error
+ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 class _Diverted(httpx.AsyncHTTPTransport):
@@ -92,10 +74,10 @@ class RecordingHost:
         if self._provider:
             parts = urlsplit(url)
             url = f"ws://{urlsplit(self._provider).netloc}{parts.path}?{parts.query}"
-        async with connect(url, additional_headers=dict(headers), proxy=None, close_timeout=1.0) as connection:
+        async with websocket(url, headers, ANYWHERE) as connection:
             self.connected += 1
             await self._tell()
-            yield _Socket(connection)
+            yield connection
 
     async def token(self, name: str, renew: Callable[[Token | None], Awaitable[Token]]) -> str:
         """A token, renewed once it has expired."""

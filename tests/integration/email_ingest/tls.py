@@ -65,20 +65,15 @@ async def tls_front(target: tuple[str, int], context: ssl.SSLContext) -> AsyncIt
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        behind_reader, behind_writer = await asyncio.open_connection(*target)
-        with contextlib.suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
-            one, other = _pump(reader, behind_writer), _pump(behind_reader, writer)
-            done, pending = await asyncio.wait(
-                {asyncio.ensure_future(one), asyncio.ensure_future(other)}, return_when=asyncio.FIRST_COMPLETED
-            )
-            for each in pending:
-                each.cancel()
-            await asyncio.gather(*done, *pending, return_exceptions=True)
-        for each_writer in (writer, behind_writer):
-            each_writer.close()
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
-                await each_writer.wait_closed()
-        tasks.discard(task)
+        # Cut in the end, not closed: a TLS connection that is only closed waits for its peer.
+        with contextlib.ExitStack() as ends, contextlib.suppress(asyncio.CancelledError):
+            ends.callback(tasks.discard, task)
+            ends.callback(writer.transport.abort)
+            behind_reader, behind_writer = await asyncio.open_connection(*target)
+            ends.callback(behind_writer.transport.abort)
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(_pump(reader, behind_writer))
+                pumps.create_task(_pump(behind_reader, writer))
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
@@ -92,6 +87,9 @@ async def tls_front(target: tuple[str, int], context: ssl.SSLContext) -> AsyncIt
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while chunk := await source.read(65_536):
-        sink.write(chunk)
-        await sink.drain()
+    """Until either side ends or is cut; then the sink is closed, so that the way back ends too."""
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while chunk := await source.read(65_536):
+            sink.write(chunk)
+            await sink.drain()
+    sink.close()

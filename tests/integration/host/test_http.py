@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
@@ -8,6 +10,7 @@ import pytest
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import RedirectResponse, Response
 from hostkit import served
+from websockets.utils import accept_key
 
 from onethread.errors import Misconfigured, Poison
 from onethread.host.faults import AddressRefused
@@ -160,6 +163,38 @@ async def test_a_websocket_is_guarded_alike_and_its_end_is_retryable(site: Site)
         with pytest.raises(Closed):
             await open_one.send("more")
     assert (raised.value.code, raised.value.text) == (4004, "no")
+
+
+async def test_a_websocket_whose_end_is_cut_short_is_gone_for_the_other_side_too() -> None:
+    """Nobody else would close it: it would be open until the process ends."""
+    opened, asked, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def never_closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(
+            line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")
+        )
+        upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"
+        writer.write(f"{upgrade}\r\nSec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode())
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                asked.set()
+        writer.close()
+        gone.set()
+
+    async def use(port: int) -> None:
+        async with websocket(f"ws://127.0.0.1:{port}/", {}, LOOPBACK):
+            opened.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(10), await asyncio.start_server(never_closes, "127.0.0.1", 0) as server:
+        using = asyncio.create_task(use(server.sockets[0].getsockname()[1]))
+        for reached in (opened, asked):
+            await reached.wait()
+            using.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+        await gone.wait()
 
 
 async def test_a_websocket_has_a_websockets_url() -> None:
