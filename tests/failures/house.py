@@ -417,7 +417,6 @@ class Replica:
         stack = self._stack
         for port in (self._log, self._state, self._store):
             await stack.enter_async_context(port)
-        await stack.enter_async_context(self._served)
         working = asyncio.create_task(self._worker.run(self._end))
         parts = (self._polling, self._stream, self._fetching)
         pulling = [asyncio.create_task(part.run()) for part in parts]
@@ -433,6 +432,7 @@ class Replica:
             await working
 
         stack.push_async_callback(stop)
+        await stack.enter_async_context(self._served)
         return self
 
     async def __aexit__(self, *error: object) -> None:

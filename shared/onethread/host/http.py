@@ -6,6 +6,7 @@ What its errors mean is said in `onethread.host.faults`.
 import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import httpcore
 import httpx
@@ -79,21 +80,38 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, allow_networks: Sequence[Network]) -> None:
         super().__init__(trust_env=False)
+        self._backend = _GuardedBackend(allow_networks)
         # httpx has no argument for httpcore's network backend; TLS still asks for, and checks, the name of the host.
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=_LIMITS.max_connections,
             max_keepalive_connections=_LIMITS.max_keepalive_connections,
             keepalive_expiry=_LIMITS.keepalive_expiry,
-            network_backend=_GuardedBackend(allow_networks),
+            network_backend=self._backend,
         )
+
+    async def aclose(self) -> None:
+        """See httpx; what is under way then fails."""
+        await super().aclose()
+        await self._backend.aclose()
 
 
 class _GuardedBackend(httpcore.AnyIOBackend):
-    """Connects to the addresses that were checked, one after the other."""
+    """Connects to the addresses that were checked, one after the other.
+
+    It knows what it opened: httpcore's pool forgets connections that are still being opened when it is closed.
+    """
 
     def __init__(self, allow_networks: Sequence[Network]) -> None:
         self._allow_networks = tuple(allow_networks)
+        self._opened: WeakSet[httpcore.AsyncNetworkStream] = WeakSet()
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Whatever is open, or is being opened, is closed."""
+        self._closed = True
+        for stream in list(self._opened):
+            await stream.aclose()
 
     async def connect_tcp(
         self,
@@ -111,9 +129,16 @@ class _GuardedBackend(httpcore.AnyIOBackend):
         failure: Exception | None = None
         for address in addresses[:3]:
             try:
-                return await super().connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await super().connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+                continue
+            if not self._closed:
+                self._opened.add(stream)
+                return stream
+            await stream.aclose()
+            failure = httpcore.ConnectError("the client was closed meanwhile")
+            break
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:

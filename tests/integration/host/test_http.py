@@ -150,6 +150,30 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("steps", range(20))
+async def test_a_client_that_is_closed_in_the_middle_of_a_request_leaves_no_connection(steps: int) -> None:
+    """httpx forgets the one that is being opened then: it would be open until the process ends."""
+    came, came_and_went = asyncio.Event(), asyncio.Event()
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        with contextlib.suppress(ConnectionError):
+            while await reader.readline():
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        came_and_went.set()
+
+    async with asyncio.timeout(10), await asyncio.start_server(answers, "127.0.0.1", 0) as server:
+        client = LentClient(LOOPBACK)
+        asking = asyncio.create_task(client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await client.aclose()
+        await asyncio.wait({asking})
+        if came.is_set() or asking.exception() is None:
+            await came_and_went.wait()
+
+
 async def test_a_websocket_is_guarded_alike_and_its_end_is_retryable(site: Site) -> None:
     url = site.url.replace("http", "ws") + "/socket"
     with pytest.raises(AddressRefused):
