@@ -15,6 +15,7 @@ import typer
 
 from all_in_one import persons, progress, timeline
 from all_in_one.context import Context, fail, out, run
+from all_in_one.deep_links import deep_link
 from all_in_one.running import everything
 from all_in_one.setup import READ
 from onethread import logs
@@ -22,7 +23,6 @@ from onethread.envelope import draft
 from onethread.event import By, LinkSet
 from onethread.host.process import Process
 from onethread.log.topics import MESSAGES
-from onethread.own_tokens import OwnTokens
 from onethread.settings import Settings, validated
 from onethread.state.api_keys import ApiKeys
 
@@ -99,7 +99,7 @@ async def _tell(ctx: Context, story: Any, process: Process, api: httpx.AsyncClie
         fail("a channel's URL was not verified: see the log above")
     await asyncio.to_thread(story.mails)
     await _told(ctx, api, 1, f"Mail      {ADDRESS} wrote; read from the mailbox by IMAP")
-    await story.opens_telegram(_token(process, ADDRESS, "telegram"))
+    await story.opens_telegram(await _deep_link(process, ADDRESS, "chn_telegram"))
     await _told(
         ctx, api, 3, "Telegram  opened by a link made for that address; then she shared her phone number; by webhook"
     )
@@ -108,7 +108,7 @@ async def _tell(ctx: Context, story: Any, process: Process, api: httpx.AsyncClie
     await _told(ctx, api, 4, "WhatsApp  a photo from that number; by webhook; the file was fetched afterwards")
     await story.writes_in_slack()
     await _told(ctx, api, 5, "Slack     a guest whom the workspace's directory knows by that address; it was looked up")
-    await story.scans_a_code(_token(process, ADDRESS, "wechat"))
+    await story.scans_a_code(await _deep_link(process, ADDRESS, "chn_wechat"))
     await _told(ctx, api, 6, "WeChat    a QR code made for that address, and a message; by webhook, encrypted (AES)")
     await _link(process, f"email:{ADDRESS}", f"mastodon_user:{MASTODON_USER}")
     await story.mentions_us()
@@ -121,11 +121,13 @@ async def _told(ctx: Context, api: httpx.AsyncClient, messages: int, line: str) 
     _say(ctx, line)
 
 
-def _token(process: Process, address: str, network: str) -> str:
-    """As `onethread deep-link` makes it: proves, coming back on that network, who holds the address."""
-    claim = persons.link_end(f"email:{address}").claim
+async def _deep_link(process: Process, address: str, channel_id: str) -> str:
+    """As `onethread deep-link` makes it: proves, coming back from that channel, who holds the address."""
+    claim, one = persons.link_end(f"email:{address}").claim, process.channels.get(channel_id)
     assert claim is not None
-    return OwnTokens(process.keys).issue(claim, "default", network, datetime.now(UTC))
+    assert one is not None
+    assert process.lender is not None
+    return (await deep_link(claim, one, process.lender, process.keys)).url
 
 
 async def _link(process: Process, one: str, other: str) -> None:

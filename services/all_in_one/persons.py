@@ -8,16 +8,15 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
+from all_in_one import deep_links
 from all_in_one.context import Context, channel, fail, opened_lender, opened_log, opened_store, run, show
+from all_in_one.deep_links import DeepLink
 from onethread import assembly
-from onethread.connector import DeepLinks
 from onethread.envelope import draft, event_id, milliseconds
 from onethread.event import AnyFact, By, Claim, EntriesMove, Event, LinkEnd, LinkSet
 from onethread.host.channel import Channels
-from onethread.host.faults import translated
 from onethread.identity import canonicalised
 from onethread.log.topics import MESSAGES
-from onethread.own_tokens import OwnTokens
 from unifier.commands import link_of
 from unifier.model import scoped
 
@@ -150,19 +149,11 @@ def deep_link(
     end = link_end(address)
     if end.claim is None:
         fail("give an address, as email:mia@example.com, not a message")
-    token = OwnTokens(assembly.master_keys(ctx.obj.settings)).issue(
-        end.claim, one.tenant, one.network, datetime.now(UTC)
-    )
-    connector = one.connector
+    claim = end.claim
 
-    async def work() -> str:
-        if not isinstance(connector, DeepLinks):
-            return ""
+    async def work() -> DeepLink:
         async with opened_lender(ctx.obj, Channels([one])) as lender:
-            try:
-                return await connector.deep_link(lender.host(one), token)
-            except Exception as error:
-                raise translated(error, datetime.now(UTC)) from error
+            return await deep_links.deep_link(claim, one, lender, assembly.master_keys(ctx.obj.settings))
 
-    url = run(work())
-    show(ctx.obj, {"token": token, "url": url or None}, url or token)
+    made = run(work())
+    show(ctx.obj, {"token": made.token, "url": made.url or None}, made.url or made.token)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 from all_in_one import story_channels
 from onethread.testing.mastodon_server import MastodonServer
@@ -20,7 +21,6 @@ from onethread.testing.servers.pymap import PymapServer
 from onethread.testing.slack_server import SlackServer
 from onethread.testing.telegram_server import TelegramServer
 from onethread.testing.wechat_server import WeChatServer
-from onethread.testing.weixin_server import xml
 from onethread.testing.whatsapp_server import WhatsAppServer
 
 ADDRESS = "mia.lang@example.com"
@@ -104,9 +104,10 @@ class Story:
         mail = MAIL.format(date=format_datetime(self._begins)).encode()
         self.mail.deliver(MAILBOX, mail, at=self._begins.timestamp())
 
-    async def opens_telegram(self, token: str) -> None:
+    async def opens_telegram(self, link: str) -> None:
         """She opens the bot by the link, writes, and shares her number by Telegram's own button."""
         at = self._at(12)
+        (token,) = parse_qs(urlsplit(link).query)["start"]
         self._updates.append(await self.telegram.say(f"/start {token}", _MIA, date=at))
         self._updates.append(await self.telegram.say("It is the steel one, order 4711.", _MIA, date=at + 60))
         card = {"phone_number": f"+{PHONE}", "first_name": "Mia", "last_name": "Lang", "user_id": _MIA["id"]}
@@ -137,16 +138,14 @@ class Story:
         self.slack.say("My colleagues here have the same kettle. Is it a known fault?", _SLACK_USER, "D0MIA", ts=at)
         await self.slack.confirmed()
 
-    async def scans_a_code(self, token: str) -> None:
+    async def scans_a_code(self, link: str) -> None:
         """She scans the QR code that was made for her address, follows the account, and writes. Encrypted, as all of it."""
-        who: dict[str, str | float] = {"ToUserName": self.wechat.account, "FromUserName": _OPENID}
         at = self._at(26)
-        followed = xml(**who, CreateTime=at, MsgType="event", Event="subscribe", EventKey=f"qrscene_{token}")
-        asked = xml(**who, CreateTime=at + 40, MsgType="text", Content="Can I bring it to the shop?", MsgId=24000000001)
-        for told in (followed, asked):
-            self._wechat_told.append(told)
-            self.wechat.deliver(told)
-            await self.wechat.confirmed()
+        (ticket,) = parse_qs(urlsplit(link).query)["ticket"]
+        self._wechat_told.append(self.wechat.scan(ticket, _OPENID, CreateTime=at))
+        await self.wechat.confirmed()
+        self._wechat_told.append(self.wechat.say("Can I bring it to the shop?", _OPENID, CreateTime=at + 40))
+        await self.wechat.confirmed()
 
     async def mentions_us(self) -> None:
         """Her account mentions the shop; her instance streams it to us."""

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from unifier.commands import PATIENCE, Commands
 from unifier.identity import pairs
+from unifier.links import LinkWish
 from unifier.memory import Memory
 from unifier.merging import Merging
-from unifier.model import Clock, ClockClaim, ClockId, Entry, LinkWish, Matched, Placement
+from unifier.model import Clock, ClockClaim, ClockId, Entry, Matched, Placement
 from unifier.people import Directory, everybody
 from unifier.publishing import Publisher
 from unifier.reading import Reading

@@ -10,8 +10,9 @@ from onethread.errors import Poison
 from onethread.event import EntriesMove, LinkEnd, LinkSet
 from onethread.identity import canonicalised, digest
 from unifier.folding import talks
+from unifier.links import Identity, Link, LinkKind, Opinion
 from unifier.merging import Merging
-from unifier.model import EntriesMoved, Entry, Identity, Link, LinkKind, Moved, Opinion, Placement, scoped, tenant_of
+from unifier.model import EntriesMoved, Entry, Moved, Placement, scoped, tenant_of
 from unifier.policy import Policy
 from unifier.reading import Reading, identity_of, milliseconds, own_keys, read
 from unifier.store.port import ConversationStore

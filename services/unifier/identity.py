@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from onethread.event import Claim, Contact, IdentityChanged, Party
 from onethread.identity import Strength, canonical, strength
-from unifier.model import Evidence, Identity, LinkWish, Profile
+from unifier.links import Evidence, Identity, LinkWish, Profile
 from unifier.reading import Reading, identity_of
 from unifier.threading import wish
 

@@ -8,7 +8,8 @@ still holds. So it may be lost at any moment, and is thrown away after every err
 from collections.abc import Hashable
 from typing import Generic, NamedTuple, TypeVar
 
-from unifier.model import ClockId, Head, Identity
+from unifier.links import Identity
+from unifier.model import ClockId, Head
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -6,7 +6,8 @@ claims its keys before it reads the customer. So of a merge and a message that r
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from unifier.model import Clock, ClockId, Evidence, Identity, Link, LinkWish, Opinion, around
+from unifier.links import Evidence, Identity, Link, LinkWish, Opinion
+from unifier.model import Clock, ClockId, around
 from unifier.reading import Reading
 from unifier.settlement import Settlement
 from unifier.store.port import ConversationStore

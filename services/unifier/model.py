@@ -1,4 +1,4 @@
-"""The documents of the unifier, as every store keeps them. Data only; what they mean is said where they are used.
+"""Entries, heads and clocks, as every store keeps them; identities and links are in `unifier.links`. What they mean is said where they are used.
 
 All ids here are *scoped*: `<tenant>/<id>`. A document of one tenant can thus never be found with the id of another, and one
 tenant's documents are one range of every index. Times are Unix milliseconds.
@@ -10,11 +10,8 @@ import msgspec
 
 from onethread.event import By, Event
 
-LinkState = Literal["auto", "together", "apart"]
-LinkKind = Literal["strand", "identity"]
 
-
-class _Document(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Document(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base: immutable, defaults not written."""
 
 
@@ -36,7 +33,7 @@ def plain(scoped_id: str) -> str:
 # --- entries -------------------------------------------------------------------------------------------------------
 
 
-class Matched(_Document, frozen=True, kw_only=True):
+class Matched(Document, frozen=True, kw_only=True):
     """What a rule found: `message_id`, `thread`, `event`, `token`, `clock`; the entry it belongs to, if known."""
 
     type: str
@@ -44,7 +41,7 @@ class Matched(_Document, frozen=True, kw_only=True):
     entry_id: str = ""
 
 
-class Placement(_Document, frozen=True, kw_only=True):
+class Placement(Document, frozen=True, kw_only=True):
     """Why an entry has the home it has. `key`: the key document that decided, if one did."""
 
     rule: str
@@ -52,7 +49,7 @@ class Placement(_Document, frozen=True, kw_only=True):
     key: str = ""
 
 
-class Moved(_Document, frozen=True, kw_only=True):
+class Moved(Document, frozen=True, kw_only=True):
     """A person put the entry from strand `source` into another. The greatest `at` wins."""
 
     to: str
@@ -61,7 +58,7 @@ class Moved(_Document, frozen=True, kw_only=True):
     by: By = By()
 
 
-class Joined(_Document, frozen=True, kw_only=True):
+class Joined(Document, frozen=True, kw_only=True):
     """The strand's conversation is `root` from here on; it `was` another."""
 
     root: str
@@ -69,7 +66,7 @@ class Joined(_Document, frozen=True, kw_only=True):
     link_ids: tuple[str, ...] = ()
 
 
-class EntriesMoved(_Document, frozen=True, kw_only=True):
+class EntriesMoved(Document, frozen=True, kw_only=True):
     """The marker of a move, in both timelines. `messages`, `talks`: how many of the entries count as such."""
 
     entry_ids: tuple[str, ...]
@@ -80,7 +77,7 @@ class EntriesMoved(_Document, frozen=True, kw_only=True):
     by: By = By()
 
 
-class Entry(_Document, frozen=True, kw_only=True):
+class Entry(Document, frozen=True, kw_only=True):
     """One line of a timeline. `(strand, seq)` never changes. One of `event`, `joined`, `moved_entries` is set.
 
     `id`: scoped event id. `at`: received_at, by which people read. `target`: scoped event id of the message it is about.
@@ -167,14 +164,14 @@ class ClockClaim(NamedTuple):
 # --- heads ---------------------------------------------------------------------------------------------------------
 
 
-class Participant(_Document, frozen=True, kw_only=True):
+class Participant(Document, frozen=True, kw_only=True):
     """Somebody in a strand."""
 
     identity: str
     role: Literal["customer", "us", "other"] = "other"
 
 
-class Head(_Document, frozen=True, kw_only=True):
+class Head(Document, frozen=True, kw_only=True):
     """The summary of one strand: a fold of its entries up to and including seq `through`.
 
     `root`: the strand whose id is the conversation's. `identity`: the founder's own identity. `published`: last seq known to
@@ -208,130 +205,10 @@ class Tail(NamedTuple):
     entries: list[Entry]
 
 
-# --- identities and links ------------------------------------------------------------------------------------------
-
-
-SAID_OF_PEOPLE = (
-    *("name", "username", "kind", "locale", "timezone", "country", "organization", "avatar", "profile_url"),
-)
-
-
-class Profile(_Document, frozen=True, kw_only=True):
-    """What a person's provider says of them. Of each field the latest word wins; what is empty says nothing.
-
-    `at`: of the latest word; `times`: of each field's, 0 where it is not known.
-    """
-
-    at: int = 0
-    name: str = ""
-    username: str = ""
-    kind: str = "person"
-    locale: str = ""
-    timezone: str = ""
-    country: str = ""
-    organization: str = ""
-    avatar: str = ""
-    profile_url: str = ""
-    times: dict[str, int] = {}
-
-    def said(self) -> dict[str, str]:
-        """The fields that say something."""
-        fields = ((name, getattr(self, name)) for name in SAID_OF_PEOPLE)
-        return {name: value for name, value in fields if value and (name, value) != ("kind", "person")}
-
-    def told_at(self) -> "Profile":
-        """With the time of each field: all of it was said at once."""
-        return msgspec.structs.replace(self, times=dict.fromkeys(self.said(), self.at))
-
-    def with_later(self, other: "Profile") -> "Profile":
-        """Both, field by field; of equal times the other's."""
-        newer = {name: other.times.get(name, other.at) for name in other.said()}
-        newer = {name: at for name, at in newer.items() if self.times.get(name, 0) <= at}
-        values = {name: getattr(other, name) for name in newer}
-        return msgspec.structs.replace(self, at=max(self.at, other.at), times={**self.times, **newer}, **values)
-
-
-class Identity(_Document, frozen=True, kw_only=True):
-    """One address of a person. `since` is set on insert; `customer` is the root identity, a projection of links.
-
-    `evidence`: kinds of evidence seen for the address itself; its strength is their best.
-    """
-
-    id: str
-    type: str
-    scope: str
-    value: str
-    since: int
-    customer: str
-    evidence: tuple[str, ...] = ()
-    profile: Profile = Profile()
-
-    @property
-    def age(self) -> tuple[int, str]:
-        """Elder sorts first."""
-        return (self.since, self.id)
-
-
-class Evidence(_Document, frozen=True, kw_only=True):
-    """One reason for a link. `counts` False: a suggestion for a person.
-
-    `needs`: the two identities that must be one customer for it to count, or none. Equal `key`: the same reason again.
-    """
-
-    rule: str
-    counts: bool = True
-    needs: tuple[str, ...] = ()
-    matched: str = ""
-    entry_id: str = ""
-    at: int = 0
-
-    @property
-    def key(self) -> str:
-        """What makes two reasons the same: rule, pair, and whether it counts."""
-        return "|".join((self.rule, "1" if self.counts else "0", *sorted(self.needs)))
-
-
-class Link(_Document, frozen=True, kw_only=True):
-    """A pair that belongs together, or that a person keeps apart. `ends` are sorted; the id is `<tenant>/lnk_…`.
-
-    `rev` grows with every change but `settled`; `at`, `by`: of the person's opinion (0: nobody gave one).
-    """
-
-    id: str
-    kind: LinkKind
-    ends: tuple[str, str]
-    state: LinkState = "auto"
-    at: int = 0
-    by: By = By()
-    evidence: tuple[Evidence, ...] = ()
-    settled: bool = False
-    rev: int = 1
-
-
-class LinkWish(NamedTuple):
-    """A link to be there, with a reason. An existing link keeps its state; a new reason clears `settled`."""
-
-    id: str
-    kind: LinkKind
-    ends: tuple[str, str]
-    evidence: Evidence
-
-
-class Opinion(NamedTuple):
-    """A person's word on a pair. The greatest `at` wins, in any order of arrival; winning clears `settled`."""
-
-    id: str
-    kind: LinkKind
-    ends: tuple[str, str]
-    state: LinkState
-    at: int
-    by: By
-
-
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-class HeadFilter(_Document, frozen=True, kw_only=True):
+class HeadFilter(Document, frozen=True, kw_only=True):
     """Which heads a list shows; "" and None do not restrict. Times are of `last_at`, half open [from, until)."""
 
     channel_id: str = ""

@@ -7,8 +7,8 @@ import msgspec
 
 from onethread.identity import KNOWN_IDENTITY
 from unifier.identity import identities, profiles
+from unifier.links import Identity, Profile
 from unifier.memory import Known, Memory
-from unifier.model import Identity, Profile
 from unifier.reading import Reading
 from unifier.store.port import ConversationStore
 

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from onethread.log.port import EventLog
 from unifier.folding import fold
+from unifier.links import Identity, Link
 from unifier.merging import Merging
-from unifier.model import Entry, Head, Identity, Link, scoped, tenant_of
+from unifier.model import Entry, Head, scoped, tenant_of
 from unifier.publishing import Publisher
 from unifier.settlement import Settlement
 from unifier.store.audit import Claim, Kind, Place

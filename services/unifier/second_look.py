@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from unifier.links import LinkWish
 from unifier.merging import Merging
-from unifier.model import ClockId, LinkWish
+from unifier.model import ClockId
 from unifier.people import People
 from unifier.reading import Reading
 from unifier.threading import Decision, World, clock_links, named_links

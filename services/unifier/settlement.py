@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from onethread.identity import digest
-from unifier.model import Entry, Identity, Joined, Link, LinkKind, Placement, scoped, tenant_of
+from unifier.links import Identity, Link, LinkKind
+from unifier.model import Entry, Joined, Placement, scoped, tenant_of
 from unifier.settling import roots, same_customer
 from unifier.store.port import ConversationStore
 from unifier.strands import Strands

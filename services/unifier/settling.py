@@ -5,7 +5,7 @@ Roots are always the eldest member, so redirects go to elders only, and no race 
 
 from collections.abc import Callable, Iterable, Mapping
 
-from unifier.model import Evidence, Link
+from unifier.links import Evidence, Link
 
 
 def counts(link: Link, together: Callable[[str, str], bool]) -> bool:

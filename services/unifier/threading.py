@@ -8,20 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from onethread.identity import digest
-from unifier.model import (
-    Clock,
-    ClockClaim,
-    ClockId,
-    Entry,
-    Evidence,
-    LinkKind,
-    LinkWish,
-    Matched,
-    Placement,
-    Span,
-    around,
-    tenant_of,
-)
+from unifier.links import Evidence, LinkKind, LinkWish
+from unifier.model import Clock, ClockClaim, ClockId, Entry, Matched, Placement, Span, around, tenant_of
 from unifier.naming import Naming
 from unifier.policy import Grouping
 from unifier.reading import Reading

@@ -12,7 +12,8 @@ for part in ("contract", "entries", "keys", "links", "heads", "reading", "audit"
     pytest.register_assert_rewrite(f"unifier.testing.store_{part}")
 
 from onethread.testing.servers.mongodb import MongoServer  # noqa: E402  # after the rewrite is asked for
-from unifier.model import ClockId, Head, HeadFilter, Moved, Profile  # noqa: E402
+from unifier.links import Profile  # noqa: E402
+from unifier.model import ClockId, Head, HeadFilter, Moved  # noqa: E402
 from unifier.store.mongo import MongoConversations  # noqa: E402
 from unifier.store.port import ConversationStore, Position  # noqa: E402
 from unifier.store.sqlite import SqliteConversations, entries, heads, keys, people  # noqa: E402

@@ -4,7 +4,7 @@ from grouping.driver import new_batch, readings, stored_grouping
 from grouping.facts import Dialogue, Said, Word
 from grouping.inline import Memory, in_memory
 
-from unifier.model import Link
+from unifier.links import Link
 
 ADDRESS, PHONE = "email:p0@example.com", "phone:+15550100"
 MAIL = Said(0, "mail", 0, ADDRESS)

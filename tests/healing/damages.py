@@ -11,7 +11,8 @@ from grouping.inline import in_memory
 from healing.site import OTHER, POLICIES, TENANT, entry_of, story
 
 from onethread.event import By
-from unifier.model import ClockClaim, ClockId, Entry, Evidence, Head, Joined, LinkWish, Opinion, Placement
+from unifier.links import Evidence, LinkWish, Opinion
+from unifier.model import ClockClaim, ClockId, Entry, Head, Joined, Placement
 from unifier.reading import read
 from unifier.store.port import ConversationStore
 from unifier.threading import link_id, wish

@@ -12,7 +12,8 @@ from unifier.api.ids import customer_id, shown_moment, shown_or_none
 from unifier.api.ids import shown as time
 from unifier.api.message_state import CONTENT, MessageState, about_itself, folded, reaches, receipts_about
 from unifier.api.placements import moved as moved_by
-from unifier.model import Entry, Identity, plain
+from unifier.links import Identity
+from unifier.model import Entry, plain
 from unifier.naming import up_to_a_time
 from unifier.reading import identity_of
 

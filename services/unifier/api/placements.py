@@ -8,7 +8,8 @@ from typing import NamedTuple
 from unifier.api import schemas
 from unifier.api.facts import by
 from unifier.api.ids import shown
-from unifier.model import Entry, Evidence, Identity, Link, Moved, plain
+from unifier.links import Evidence, Identity, Link
+from unifier.model import Entry, Moved, plain
 from unifier.settling import counts, same_customer
 
 _RULES = {

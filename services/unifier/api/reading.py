@@ -24,7 +24,8 @@ from unifier.api.message_state import CONTENT, about_itself, receipts_about
 from unifier.api.placements import Why
 from unifier.api.problems import not_found
 from unifier.folding import fold
-from unifier.model import Entry, Head, Identity, tenant_of
+from unifier.links import Identity
+from unifier.model import Entry, Head, tenant_of
 from unifier.reading import identity_of
 from unifier.store.port import ConversationStore
 

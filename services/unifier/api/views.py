@@ -7,7 +7,8 @@ from onethread.identity import STRENGTH, Strength, digest
 from onethread.state.channel_states import ChannelState
 from unifier.api import schemas
 from unifier.api.ids import customer_id, shown, shown_moment, shown_or_none
-from unifier.model import Evidence, Head, Identity, Link, Participant, plain
+from unifier.links import Evidence, Identity, Link
+from unifier.model import Head, Participant, plain
 
 
 class ChannelInfo(NamedTuple):

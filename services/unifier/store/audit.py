@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from unifier.model import Entry, Head, Identity, Link
+from unifier.links import Identity, Link
+from unifier.model import Entry, Head
 
 Kind = Literal["entries", "claims", "heads", "identities", "links"]
 """`claims`: keys and clocks."""

@@ -13,22 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from onethread.opening import Opening
-from unifier.model import (
-    Clock,
-    ClockClaim,
-    ClockId,
-    Entry,
-    Head,
-    HeadFilter,
-    Identity,
-    Link,
-    LinkWish,
-    Moved,
-    Opinion,
-    Outcome,
-    Profile,
-    Tail,
-)
+from unifier.links import Identity, Link, LinkWish, Opinion, Profile
+from unifier.model import Clock, ClockClaim, ClockId, Entry, Head, HeadFilter, Moved, Outcome, Tail
 from unifier.store.audit import Audit
 
 

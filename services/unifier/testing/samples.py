@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from onethread.event import Body, Claim, Event, Message, Party, Source
-from unifier.model import Entry, Evidence, Head, Identity, LinkWish, Placement
+from unifier.links import Evidence, Identity, LinkWish
+from unifier.model import Entry, Head, Placement
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MILLISECONDS = int(NOON.timestamp() * 1000)

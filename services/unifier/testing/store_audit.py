@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import msgspec
 
-from unifier.model import ClockClaim, ClockId, Head, Link
+from unifier.links import Link
+from unifier.model import ClockClaim, ClockId, Head
 from unifier.store.audit import Audit, Claim, Place
 from unifier.store.port import ConversationStore
 from unifier.testing.samples import entry, head, identity, lean, wish

@@ -10,7 +10,8 @@ from multiprocessing.connection import Connection
 
 import msgspec
 
-from unifier.model import ClockClaim, ClockId, Entry, Moved, Profile
+from unifier.links import Profile
+from unifier.model import ClockClaim, ClockId, Entry, Moved
 from unifier.store.port import ConversationStore
 from unifier.testing.samples import entry, head, identity, wish
 from unifier.testing.store_links import opinion

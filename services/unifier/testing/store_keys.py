@@ -11,7 +11,8 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unifier.model import Clock, ClockClaim, ClockId, Profile, Span
+from unifier.links import Profile
+from unifier.model import Clock, ClockClaim, ClockId, Span
 from unifier.store.port import ConversationStore, Found
 from unifier.testing.samples import fill, identity, lean
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onethread.event import By
-from unifier.model import Evidence, Link, LinkWish, Opinion
+from unifier.links import Evidence, Link, LinkWish, Opinion
 from unifier.store.port import ConversationStore
 from unifier.testing.samples import wish
 from unifier.testing.store_keys import SHARED

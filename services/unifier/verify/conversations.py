@@ -5,7 +5,8 @@ A group that is larger than what is held in memory is left out, and counted as t
 
 from collections.abc import Collection, Sequence
 
-from unifier.model import Entry, Link, plain, tenant_of
+from unifier.links import Link
+from unifier.model import Entry, plain, tenant_of
 from unifier.store.port import ConversationStore
 from unifier.verify.findings import Finding, Report
 from unifier.verify.groups import Group, Groups

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from unifier.model import Identity, Link, tenant_of
+from unifier.links import Identity, Link
+from unifier.model import tenant_of
 from unifier.settling import roots
 from unifier.store.port import ConversationStore
 from unifier.threading import link_id

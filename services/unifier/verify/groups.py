@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from unifier.model import Link
+from unifier.links import Link
 from unifier.settling import roots, same_customer
 from unifier.store.port import ConversationStore
 

@@ -7,7 +7,8 @@ code that says what it would want; `unifier.verify.ties` asks the same of the me
 from collections.abc import Iterable, Iterator, Sequence
 
 from unifier.identity import identities, pairs
-from unifier.model import Clock, ClockId, Entry, Link, LinkWish
+from unifier.links import Link, LinkWish
+from unifier.model import Clock, ClockId, Entry
 from unifier.people import Directory, People
 from unifier.policy import Policies
 from unifier.reading import Reading, read

@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import TypeVar
 
 from onethread.log.port import EventLog
-from unifier.model import Entry, Head, Identity, Link, tenant_of
+from unifier.links import Identity, Link
+from unifier.model import Entry, Head, tenant_of
 from unifier.policy import Policies
 from unifier.store.audit import Claim, Place
 from unifier.store.port import ConversationStore

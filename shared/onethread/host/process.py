@@ -80,6 +80,8 @@ class Process:
         self.url = f"http://{settings.http.host}:{self.http.bind()}"
         """Where it listens; `public_url`, where the world finds it."""
         self.public_url = settings.http.public_url or self.url
+        self.lender: Lender | None = None
+        """What gives connectors their way to the outside; None where no channel is served."""
         self.ready = asyncio.Event()
 
     # --- putting together ---
@@ -119,6 +121,7 @@ class Process:
         # A holder's name is of one run: a process that comes back is another, and waits until the lease has run out.
         leases = Leases(self.state, f"{self.member}.{secrets.token_hex(4)}")
         lender = Lender(ingest, Tokens(self.state, self.keys, leases, now=now), public_url=self.public_url)
+        self.lender = lender
         standing = Standing(self.state, now)
         cursors = Cursors(self.state)
         polling = PollingHost(lender, leases, cursors, standing, Notes(self.state))

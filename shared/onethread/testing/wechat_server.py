@@ -46,12 +46,12 @@ class WeChatServer(WeixinServer):
         """An event of any kind; it has no id. Returns it."""
         return self._happens(person, MsgType="event", Event=kind, **fields)
 
-    def scan(self, ticket: str, person: str) -> str:
+    def scan(self, ticket: str, person: str, **fields: str | float) -> str:
         """A person scans a QR code, and so follows, or followed before. Returns the event."""
         if person in self.people:
-            return self.event("SCAN", person, EventKey=self.codes[ticket], Ticket=ticket)
+            return self.event("SCAN", person, EventKey=self.codes[ticket], Ticket=ticket, **fields)
         self.people[person] = {}
-        return self.event("subscribe", person, EventKey=f"qrscene_{self.codes[ticket]}", Ticket=ticket)
+        return self.event("subscribe", person, EventKey=f"qrscene_{self.codes[ticket]}", Ticket=ticket, **fields)
 
     def _happens(self, person: str, **fields: str | float) -> str:
         who: dict[str, str | float] = {
@@ -59,7 +59,7 @@ class WeChatServer(WeixinServer):
             "FromUserName": person,
             "CreateTime": int(self.now()),
         }
-        document = xml(**who, **fields)
+        document = xml(**{**who, **fields})
         self.deliver(document)
         return document
 

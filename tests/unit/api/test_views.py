@@ -6,7 +6,8 @@ from onethread.event import By
 from unifier.api.ids import founder, inside, parsed_time, shown
 from unifier.api.placements import Why, path, placement
 from unifier.api.views import conversation, waiting_since
-from unifier.model import Entry, Evidence, Head, Identity, Link, LinkKind, LinkState, Participant, Placement
+from unifier.links import Evidence, Identity, Link, LinkKind, LinkState
+from unifier.model import Entry, Head, Participant, Placement
 
 
 def _head(name: str, **fields: int) -> Head:

@@ -4,7 +4,8 @@ from collections.abc import Collection as Several
 from collections.abc import Iterator, Mapping, Sequence
 
 from onethread.mongo import Collection, DeleteOne, Document, UpdateOne
-from unifier.model import Entry, Head, Identity, Link, tenant_of
+from unifier.links import Identity, Link
+from unifier.model import Entry, Head, tenant_of
 from unifier.store.audit import Audit, Claim, Kind, Place, bounds
 from unifier.store.mongo import indexes
 from unifier.store.mongo.documents import (

@@ -11,7 +11,8 @@ import msgspec
 
 from onethread.identity import digest
 from onethread.mongo import Document
-from unifier.model import ClockId, Entry, Evidence, Head, Identity, Link
+from unifier.links import Evidence, Identity, Link
+from unifier.model import ClockId, Entry, Head
 
 _MAPS = (
     ("channel_data",),

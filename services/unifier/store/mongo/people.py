@@ -7,7 +7,7 @@ import msgspec
 
 from onethread.identity import KNOWN_IDENTITY
 from onethread.mongo import Collection, Document, InsertOne, UpdateOne
-from unifier.model import Identity, Link, LinkWish, Opinion, Profile
+from unifier.links import Identity, Link, LinkWish, Opinion, Profile
 from unifier.store.mongo.documents import each, evidence_field, fields_of, identity_of, link_of
 
 

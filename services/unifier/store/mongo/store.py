@@ -5,23 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from onethread.mongo import Mongo, UpdateOne
-from unifier.model import (
-    Clock,
-    ClockClaim,
-    ClockId,
-    Entry,
-    Head,
-    HeadFilter,
-    Identity,
-    Link,
-    LinkWish,
-    Moved,
-    Opinion,
-    Outcome,
-    Profile,
-    Tail,
-    tenant_of,
-)
+from unifier.links import Identity, Link, LinkWish, Opinion, Profile
+from unifier.model import Clock, ClockClaim, ClockId, Entry, Head, HeadFilter, Moved, Outcome, Tail, tenant_of
 from unifier.store.mongo import indexes
 from unifier.store.mongo.audit import MongoAudit
 from unifier.store.mongo.documents import each

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from unifier.model import Entry, Head, Identity, Link
+from unifier.links import Identity, Link
+from unifier.model import Entry, Head
 from unifier.store.audit import Audit, Claim, Kind, Place, bounds
 from unifier.store.sqlite import entries, heads, people, schema
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 import msgspec
 
 from onethread.identity import KNOWN_IDENTITY
-from unifier.model import Evidence, Identity, Link, LinkWish, Opinion, Profile, tenant_of
+from unifier.links import Evidence, Identity, Link, LinkWish, Opinion, Profile
+from unifier.model import tenant_of
 from unifier.store.port import slot_of
 
 W = TypeVar("W", bound=LinkWish | Opinion)

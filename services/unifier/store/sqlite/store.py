@@ -7,22 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from onethread.sqlite import Database
-from unifier.model import (
-    Clock,
-    ClockClaim,
-    ClockId,
-    Entry,
-    Head,
-    HeadFilter,
-    Identity,
-    Link,
-    LinkWish,
-    Moved,
-    Opinion,
-    Outcome,
-    Profile,
-    Tail,
-)
+from unifier.links import Identity, Link, LinkWish, Opinion, Profile
+from unifier.model import Clock, ClockClaim, ClockId, Entry, Head, HeadFilter, Moved, Outcome, Tail
 from unifier.store.port import ConversationStore, Found, Position
 from unifier.store.sqlite import entries, heads, keys, people, schema
 from unifier.store.sqlite.audit import SqliteAudit
