@@ -50,6 +50,6 @@ def test_a_comparison_that_failed_and_one_that_could_not_be_made_are_told_apart_
 def test_a_bench_that_there_is_not_is_named() -> None:
     done = bench("nosuch")
     assert done.returncode == 2
-    assert "nosuch: there are mime, webhook, entrances, mail, unifier, sink, delay, api, growth" in " ".join(
+    assert "nosuch: there are mime, webhook, entrances, media, mail, unifier, sink, delay, api, growth" in " ".join(
         done.stderr.split()
     )
