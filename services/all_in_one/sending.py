@@ -9,11 +9,11 @@ import httpx
 import typer
 
 from all_in_one.context import Context, channel, fail, show
-from onethread.connector import Keys, Raw, Request, Webhook
-from onethread.errors import Rejected
+from onethread.connector import Connector, Keys, Raw, Request, Webhook
+from onethread.errors import Poison, Rejected
 from onethread.host.channel import Channel
 from onethread.testing.fixtures import REFUSED, Case, cases, folder_of
-from onethread.testing.signing import signed_anew
+from onethread.testing.signing import SignsAnew, signed_anew
 
 app = typer.Typer()
 
@@ -76,19 +76,29 @@ def _signed(one: Channel, case: Case) -> Request:
     assert given is not None
     connector, now = one.connector, datetime.now(UTC)
     assert isinstance(connector, Webhook)
-    request, names = signed_anew(given.request(), case.instance().settings, connector.settings, now)
-    if request.method == "GET" or given.method == "GET":
-        return request
     if isinstance(connector, Keys):
         fail(f"{connector.name} is signed with a private key of the provider's: only the provider can send it")
+    how = "it is no case that is let in"
     try:
-        connector.authenticate(request)
-    except Rejected as error:
-        how = f"signed anew: {', '.join(names)}" if names else "how it is signed is none of the schemes known here"
+        request, how = _by(connector, given.request(), case, now)
+        if request.method != "GET":
+            connector.authenticate(request)
+    except (Rejected, Poison) as error:
         fail(
             f"{case.name} cannot be signed for {one.id}: {error} ({how}). Have the provider send it, or a case that is signed"
         )
     return request
+
+
+def _by(connector: Connector[Any], request: Request, case: Case, now: datetime) -> tuple[Request, str]:
+    """The request, and how it was signed."""
+    sample = case.instance()
+    if isinstance(connector, SignsAnew):
+        if isinstance(sample, Webhook) and request.method != "GET":
+            sample.authenticate(request)  # what was recorded as forged stays so
+        return connector.signed_anew(request, sample, now), "signed by the connector itself"
+    made, names = signed_anew(request, sample.settings, connector.settings, now)
+    return made, f"signed anew: {', '.join(names)}" if names else "how it is signed is none of the schemes known here"
 
 
 def _address(ctx: Context, one: Channel, request: Request, base: str) -> str:

@@ -8,12 +8,14 @@ half, padded in blocks of 32 bytes, over 16 random bytes, the length of the mess
 import base64
 import binascii
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 from xml.parsers import expat
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from pydantic import AfterValidator, SecretStr
 
@@ -65,6 +67,15 @@ def signature(token: str, *parts: str) -> str:
     return hashlib.sha1(b"".join(ordered), usedforsecurity=False).hexdigest()  # both platforms define SHA-1
 
 
+def signed(request: Request, tokens: Sequence[SecretStr], parameter: str, now: datetime, *sealed: str) -> Request:
+    """The request with a time of `now`, and `parameter` as the platform signs it with the first of `tokens`."""
+    time = str(int(now.timestamp()))
+    value = signature(tokens[0].get_secret_value(), time, request.query.get("nonce", ""), *sealed)
+    return msgspec.structs.replace(
+        request, query={**request.query, "timestamp": time, parameter: value}, arrived_at=now
+    )
+
+
 def authenticate(request: Request, tokens: Iterable[SecretStr], parameter: str, *sealed: str) -> None:
     """Whether `parameter` of the query is a signature of ours, and of now. `sealed`: the ciphertext, where it is signed."""
     given, time, nonce = (request.query.get(name, "") for name in (parameter, "timestamp", "nonce"))
@@ -105,6 +116,21 @@ def opened(sealed: str, keys: Iterable[SecretStr], receiver: str) -> bytes:
         if same(whom.decode("utf-8", "replace"), receiver):
             return message
     raise Poison("it is for another app or corporation than the settings name")
+
+
+def sealed(message: bytes, key: SecretStr, receiver: str) -> str:
+    """The message in an envelope that `opened` opens."""
+    secret = base64.b64decode(key.get_secret_value() + "=")
+    plain = os.urandom(RANDOM) + len(message).to_bytes(LENGTH, "big") + message + receiver.encode()
+    padding = BLOCK - len(plain) % BLOCK
+    encryptor = Cipher(algorithms.AES(secret), modes.CBC(secret[:16])).encryptor()
+    return base64.b64encode(encryptor.update(plain + bytes([padding]) * padding) + encryptor.finalize()).decode()
+
+
+def sealed_delivery(message: bytes, keys: Sequence[SecretStr], receiver: str) -> tuple[str, bytes]:
+    """The ciphertext of a delivery, and the body that brings it."""
+    ciphertext = sealed(message, keys[0], receiver)
+    return ciphertext, f"<xml><Encrypt><![CDATA[{ciphertext}]]></Encrypt></xml>".encode()
 
 
 def _content(data: bytes, key: SecretStr) -> tuple[bytes, bytes] | None:

@@ -1,7 +1,8 @@
 """Signs a recorded request for another account: it finds out how it was signed, by trying. It knows schemes, and no provider.
 
 A fixture is signed with the sample secrets of its settings, at a time long ago. Known are a secret that is sent as it is, and
-an HMAC (SHA-256, SHA-1; hex, base64) over the body, alone or behind a time that is sent beside it.
+an HMAC (SHA-256, SHA-1; hex, base64) over the body, alone or behind a time that is sent beside it. A connector of another scheme, or
+whose deliveries are sealed, signs its own (`SignsAnew`).
 """
 
 import base64
@@ -9,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import BaseModel, SecretStr
@@ -40,6 +41,14 @@ class _Scheme(NamedTuple):
             return self.prefix + secret
         made = hmac.new(secret.encode(), self.before.format(at=at).encode() + body, self.digest).digest()
         return self.prefix + (made.hex() if self.hexadecimal else base64.b64encode(made).decode())
+
+
+@runtime_checkable
+class SignsAnew(Protocol):
+    """A connector that makes of a recorded request what its provider would send to this channel now. It is for trying out only."""
+
+    def signed_anew(self, request: Request, sample: Any, now: datetime) -> Request:
+        """`sample`: the same connector, with the settings the request was recorded for. Raises Poison, Rejected for what those cannot read."""
 
 
 def signed_anew(

@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 from all_in_one.cli import app
 from all_in_one.context import connectors
 from all_in_one.demo import running
-from onethread.connector import Request, Webhook
-from onethread.errors import Rejected
+from onethread.connector import Raw, Request, Webhook
+from onethread.errors import Poison, Rejected
 from onethread.host.process import Process
 from onethread.host.showing import secrets_in
 from onethread.log.topics import MESSAGES
 from onethread.settings import load
 from onethread.state.channel_states import ChannelStates
 from onethread.testing.fixtures import cases, secret_fields
-from onethread.testing.signing import signed_anew
+from onethread.testing.signing import SignsAnew, signed_anew
 
 SETTINGS = """
 data: {data}
@@ -37,6 +37,16 @@ channels:
     connector: wechat
     hook_secret: 0123456789abcdef1
     settings: {{account: gh_sample, app_id: wx0, app_secret: mine, tokens: [mine], mode: plain, api_url: "http://127.0.0.1:9"}}
+  - id: chn_safe
+    connector: wechat
+    hook_secret: 0123456789abcdef2
+    settings:
+      account: gh_0000000001
+      app_id: wx0
+      app_secret: mine
+      tokens: [mine]
+      aes_keys: [{aes_key}]
+      api_url: "http://127.0.0.1:9"
   - id: chn_closed
     connector: slack
     settings: {{account: T0CLOSED, bot_token: xoxb-mine, signing_secrets: [my-own-secret], api_url: "http://127.0.0.1:9"}}
@@ -47,13 +57,14 @@ channels:
     connector: mastodon
     settings: {{account: shop@social.example, base_url: "http://127.0.0.1:9", access_token: mine}}
 """
+AES_KEY = "0123456789" * 4 + "aaQ"
 SIGNED_BY_A_SECRET = ("messenger", "slack", "telegram", "whatsapp", "zoom")
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "onethread.yaml"
-    file.write_text(SETTINGS.format(data=tmp_path / "data"), "utf-8")
+    file.write_text(SETTINGS.format(data=tmp_path / "data", aes_key=AES_KEY), "utf-8")
     return file
 
 
@@ -105,12 +116,55 @@ def test_what_is_missing_is_said(config: Path, words: tuple[str, ...], said: str
     assert said in done.output.replace("\n", "")
 
 
-def test_a_signature_of_no_known_scheme_is_said(config: Path) -> None:
-    wechat = connectors("im_ingest")["wechat"]
-    name = next(case.name for case in cases(wechat) if (one := case.input().request) and one.method == "POST")
-    done = called(config, "chn_official", name)
+@pytest.mark.parametrize("case", ["encrypted_by_a_key_of_nobody", "forged"])
+def test_a_case_that_its_own_settings_do_not_take_is_said(config: Path, case: str) -> None:
+    done = called(config, "chn_official", case)
     assert done.exit_code == 1
     assert "cannot be signed for chn_official" in done.output.replace("\n", "")
+
+
+@pytest.mark.parametrize("case", ["encrypted", "clear", "handshake"])
+async def test_what_is_sealed_is_sealed_for_the_channel(process: Process, config: Path, case: str) -> None:
+    for channel in ("chn_safe", "chn_official"):
+        done = await asyncio.to_thread(called, config, channel, case, "--url", process.url)
+        assert done.exit_code == 0, done.output
+        answer = msgspec.json.decode(done.stdout)
+        assert (answer["status"], answer["body"]) == (200, answer["body"] if case == "handshake" else "success")
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"), [("wechat", {"mode": "safe"}), ("wechat", {"mode": "plain"}), ("wecom_kf", {})]
+)
+def test_every_sealed_request_is_sealed_anew(name: str, changed: dict[str, str]) -> None:
+    """With other keys: those that are let in with their own say the same to these."""
+    counted = 0
+    for case in cases(connectors("im_ingest")[name]):
+        sample, given = case.instance(), case.input().request
+        if given is None or given.method == "GET" or not passes(sample, given.request()):
+            continue
+        other = {"tokens": [SecretStr("mine")], "aes_keys": [SecretStr(AES_KEY)]}
+        ours = type(sample)(sample.settings.model_copy(update={**other, **changed}))
+        assert isinstance(ours, SignsAnew)
+        try:
+            before = said(sample, given.request())
+        except Poison:
+            with pytest.raises(Poison):
+                ours.signed_anew(given.request(), sample, datetime.now(UTC))
+            continue
+        request = ours.signed_anew(given.request(), sample, datetime.now(UTC))
+        assert passes(ours, request), case.name
+        assert not passes(sample, request), case.name
+        assert said(ours, request) == before, case.name
+        counted += 1
+    assert counted
+
+
+def said(connector: object, request: Request) -> list[object]:
+    """What a request holds, but when it came."""
+    assert isinstance(connector, Webhook)
+    return [
+        msgspec.structs.replace(one, about={}) if isinstance(one, Raw) else one for one in connector.unpack(request)
+    ]
 
 
 @pytest.mark.parametrize("name", SIGNED_BY_A_SECRET)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Literal, Self
 from urllib.parse import urlencode
 
@@ -109,13 +110,23 @@ class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks, DeepLinks
         return Answer(echo.encode())
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
-        """In compatible mode a body holds both forms: the clear one, which nothing signs, is not looked at."""
-        body = request.body
-        if request.query.get("encrypt_type", "") == "aes":
-            body = weixin.opened(weixin.sealed_in(body), self.settings.aes_keys, self.settings.app_id)
+        body = _message(request, self.settings)
         found = weixin.fields(body)
         about = weixin.order(found.get("CreateTime", ""), request.arrived_at)
         yield Raw(body, account=found.get("ToUserName", ""), about=about, media_type="text/xml")
+
+    def signed_anew(self, request: Request, sample: "WeChat", now: datetime) -> Request:
+        """See `onethread.testing.signing.SignsAnew`. Sealed in mode safe, else in clear."""
+        own = self.settings
+        if request.method == "GET":
+            return weixin.signed(request, own.tokens, "signature", now)
+        message, query = _message(request, sample.settings), {"nonce": request.query.get("nonce", "")}
+        clear = msgspec.structs.replace(request, query=query, body=message)
+        if own.mode == "plain":
+            return weixin.signed(clear, own.tokens, "signature", now)
+        ciphertext, body = weixin.sealed_delivery(message, own.aes_keys, own.app_id)
+        closed = msgspec.structs.replace(request, query={**query, "encrypt_type": "aes"}, body=body)
+        return weixin.signed(closed, own.tokens, "msg_signature", now, ciphertext)
 
     def answer(self, request: Request) -> Answer:  # noqa: ARG002 -- answers all alike
         """Anything else would be shown to the person."""
@@ -165,6 +176,13 @@ class WeChat(Connector[Settings], Webhook, Downloads, Lookups, Checks, DeepLinks
         given = {"appid": self.settings.app_id, "secret": self.settings.app_secret.get_secret_value()}
         content = {"json": {"grant_type": "client_credential", **given}}
         return WeixinApi(host, self.settings.api_url, PLATFORM, Grant("POST", "stable_token", content))
+
+
+def _message(request: Request, settings: Settings) -> bytes:
+    """In compatible mode a body holds both forms: the clear one, which nothing signs, is not looked at."""
+    if request.query.get("encrypt_type", "") != "aes":
+        return request.body
+    return weixin.opened(weixin.sealed_in(request.body), settings.aes_keys, settings.app_id)
 
 
 @contextmanager

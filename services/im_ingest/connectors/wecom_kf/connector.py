@@ -1,6 +1,7 @@
 """WeCom customer service: a notice says that there is something, and messages are pulled. It knows entrances and calls, no content."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -93,17 +94,16 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
         """The echostr is encrypted, and answered in clear."""
         if request.method != "GET" or "echostr" not in request.query:
             return None
-        sealed = request.query["echostr"].replace(" ", "+")  # a plus that was not written as %2B
+        sealed = _echo(request)
         weixin.authenticate(request, self.settings.tokens, "msg_signature", sealed)
         try:
-            return Answer(weixin.opened(sealed, self.settings.aes_keys, self.settings.account))
+            return Answer(_opened(sealed, self.settings))
         except Poison as error:
             raise Rejected(f"echostr cannot be answered: {error}") from error
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
         """A notice holds no message: it says which account has some. Old ones do not say which."""
-        sealed = weixin.sealed_in(request.body)
-        found = weixin.fields(weixin.opened(sealed, self.settings.aes_keys, self.settings.account))
+        found = weixin.fields(_opened(weixin.sealed_in(request.body), self.settings))
         if found.get("Event") == NOTICE:
             named = found.get("OpenKfId", "")
             for account in [named] if named else self.settings.open_kfids:
@@ -111,6 +111,18 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
             return
         kept = {name: text for name, text in found.items() if name not in SECRETS}
         yield Raw(msgspec.json.encode(kept), form="notice")
+
+    def signed_anew(self, request: Request, sample: "WeComKf", now: datetime) -> Request:
+        """See `onethread.testing.signing.SignsAnew`."""
+        own = self.settings
+        if request.method == "GET":
+            echo = weixin.sealed(_opened(_echo(request), sample.settings), own.aes_keys[0], own.account)
+            asked = msgspec.structs.replace(request, query={**request.query, "echostr": echo})
+            return weixin.signed(asked, own.tokens, "msg_signature", now, echo)
+        notice = _opened(weixin.sealed_in(request.body), sample.settings)
+        ciphertext, body = weixin.sealed_delivery(notice, own.aes_keys, own.account)
+        closed = msgspec.structs.replace(request, body=body)
+        return weixin.signed(closed, own.tokens, "msg_signature", now, ciphertext)
 
     # --- the pull ---
 
@@ -155,3 +167,11 @@ class WeComKf(Connector[Settings], Webhook, Polling, Downloads, Lookups, Checks,
     def _api(self, host: Host) -> WeixinApi:
         query = {"corpid": self.settings.account, "corpsecret": self.settings.secret.get_secret_value()}
         return WeixinApi(host, self.settings.api_url, PLATFORM, Grant("GET", "gettoken", {"params": query}))
+
+
+def _opened(sealed: str, settings: Settings) -> bytes:
+    return weixin.opened(sealed, settings.aes_keys, settings.account)
+
+
+def _echo(request: Request) -> str:
+    return request.query["echostr"].replace(" ", "+")  # a plus that was not written as %2B
