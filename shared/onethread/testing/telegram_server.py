@@ -172,7 +172,7 @@ class TelegramServer:
                 self.pending.remove(update)
                 await self._tell()
                 return
-            self.last_error = f"Wrong response from the webhook: {status}"
+            self.last_error = f"Wrong response from the webhook: {status}" if status else "Connection refused"
             await self._tell()
             await asyncio.sleep(self._delay(attempt, retry_after))
             if self.webhook is not webhook:

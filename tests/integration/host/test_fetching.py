@@ -100,6 +100,7 @@ async def test_a_message_delivered_again_completes_what_failed_and_fetches_nothi
             await tell(id="m1", files=["bill"])
         await tell(id="m3", files=["bill"])
         await hostkit.until(lambda: all_told(kit, 3))
+        await hostkit.until(lambda: none_left(kit))
         assert [path for path, _ in provider.seen] == ["bill"] * 3
     kit.channels.remove("chn_acme")
     async with fetching(kit, provider) as tell:  # another process remembers it as well
