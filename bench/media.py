@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -65,15 +66,16 @@ class Files(Contender):
             id="chn_shop", tenant="acme", connector=shop, created_at=datetime(2026, 1, 1, tzinfo=UTC)
         )
         self._host = await self._stack.enter_async_context(RecordingHost(shop))
-        self._url, self._blobs = url, Blobs((folder / "blobs").as_uri())
+        self._url, self._folder = url, folder / "blobs"
 
     async def close(self) -> None:
         """See Contender."""
         await self._stack.aclose()
 
     async def prepare(self) -> None:
-        """See Contender: files of another content each round, since what is stored already is not written again."""
+        """See Contender: a new store, since what is stored already is not written again."""
         self._round += 1
+        self._blobs = Blobs(self._folder.as_uri())
 
     async def run(self) -> int:
         """See Contender; a file is a unit."""
@@ -90,6 +92,7 @@ class Files(Contender):
         wanted = {_sha256(f"{self._round}-{number}", self._size) for number in range(self._files)}
         if set(self._brought) != wanted or {await self._blobs.size(one) for one in wanted} != {self._size}:
             raise Incomplete("what is stored is not what the provider has")
+        shutil.rmtree(self._folder)
 
     def notes(self) -> Notes:
         """See Contender."""

@@ -57,10 +57,15 @@ class PushingServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in list(self._pushing):
+        await self._deliver_no_more()
+        await self._close()
+        await self._served.stop()
+        await self._deliver_no_more()  # what was asked of it meanwhile may have made it deliver
+        await self._client.aclose()
+
+    async def _deliver_no_more(self) -> None:
+        while self._pushing:
+            task = self._pushing.pop()
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await self._close()
-        await self._client.aclose()
-        await self._served.stop()

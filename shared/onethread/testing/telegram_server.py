@@ -297,13 +297,13 @@ class TelegramServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._served.stop()  # first: what is asked of it may make it deliver
         self.webhook = None
         for task in list(self._queues.values()):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self._client.aclose()
-        await self._served.stop()
 
 
 _OF_A_CHAT = frozenset({"id", "first_name", "last_name", "username"})
