@@ -89,7 +89,9 @@ class GraphApi:
         except httpx.HTTPStatusError as error:
             status, body = error.response.status_code, _body(error.response)
         except httpx.HTTPError as error:
-            raise Retryable(f"the Graph API did not answer {method} {path}: {type(error).__name__}") from error
+            raise Retryable(
+                f"the Graph API did not answer {method} {path}: {type(error).__name__}; see `api_url`"
+            ) from error
         if status >= 400:
             raise failure(f"{method} {path}", status, _refusal(body), self.made_at)
         return body

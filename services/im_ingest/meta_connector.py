@@ -1,15 +1,17 @@
 """A connector of one of Meta's products: the settings, the entrance and the app that all of them have. It knows no product."""
 
+from abc import abstractmethod
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from im_ingest import meta
-from im_ingest.graph_api import DEFAULT_URL, GraphApi
+from im_ingest.graph_api import DEFAULT_URL, GraphApi, GraphError
 from im_ingest.meta_app import STEP, App, verdict
 from onethread.connector import Answer, Checks, Connector, Host, Request, Step, Subscribes, Webhook, fingerprint
-from onethread.errors import OnethreadError
+from onethread.errors import Misconfigured, OnethreadError
 
 
 class MetaSettings(BaseModel):
@@ -46,6 +48,8 @@ class MetaConnector(Connector[S], Webhook, Checks, Subscribes):
     """Permissions of the access token."""
     renewed_at: ClassVar[str]
     """Where at Meta people make a new one."""
+    compared: ClassVar[str]
+    """Which settings to look at when Meta does not know what a call names."""
 
     def __init__(self, settings: S) -> None:
         super().__init__(settings)
@@ -63,6 +67,22 @@ class MetaConnector(Connector[S], Webhook, Checks, Subscribes):
         """Calls by the access token."""
         own = self.settings
         return GraphApi(host, own.api_url, own.access_token.get_secret_value(), self.renewed_at)
+
+    async def subscribe(self, host: Host, url: str | None) -> datetime | None:
+        """A subscription lasts until it is changed, so there is nothing to renew."""
+        try:
+            await self.subscribe_to(host, url)
+        except GraphError as error:
+            raise Misconfigured(self.todo(error)) from error
+        return None
+
+    @abstractmethod
+    async def subscribe_to(self, host: Host, url: str | None) -> None:
+        """Let deliveries of this account come to `url`; None: no more. Raises ours for every error."""
+
+    def todo(self, error: OnethreadError) -> str:
+        """What a person is to do after a call failed."""
+        return str(error) if isinstance(error, Misconfigured) else f"{error}. Check {self.compared}."
 
     async def register(self, host: Host, url: str) -> None:
         """Enter the URL in the app, unless there is another."""

@@ -1,7 +1,6 @@
 """Messenger: messages that people write to a Facebook page. It knows entrances and calls, no content."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from im_ingest.connectors.messenger.scene import PROFILE
 from im_ingest.graph_api import GraphApi, GraphError
 from im_ingest.meta_connector import MetaConnector, MetaSettings
 from onethread.connector import DeepLinks, Host, Lookups, Raw, Request, Step, Wake
-from onethread.errors import Misconfigured, OnethreadError, Poison
+from onethread.errors import OnethreadError, Poison
 from onethread.event import Event
 
 NO_PROFILE = 2018218
@@ -42,6 +41,7 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
     )  # fmt: skip
     scopes = ("pages_messaging", "pages_manage_metadata")
     renewed_at = "Messenger API Settings, Generate access tokens"
+    compared = "`account` and `access_token`: the token must be one of this page"
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
         for item in meta.items(request.body, self.product):
@@ -87,15 +87,8 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
         """Messenger hands `ref` on, in a referral, or with "Get started" (Messenger Platform, "m.me Links")."""
         return f"https://m.me/{self.settings.account}?ref={token}"
 
-    async def subscribe(self, host: Host, url: str | None) -> datetime | None:
+    async def subscribe_to(self, host: Host, url: str | None) -> None:
         """The app gets the page's events, and sends them to `url` unless it sends those of pages elsewhere."""
-        try:
-            await self._subscribe_to(host, url)
-        except GraphError as error:
-            raise Misconfigured(_todo(error)) from error
-        return None
-
-    async def _subscribe_to(self, host: Host, url: str | None) -> None:
         path = f"{self.settings.account}/subscribed_apps"
         if url is None:
             await self.api(host).delete(path)
@@ -110,7 +103,7 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
         try:
             page = await api.get("me", _Page, fields="id,name")
         except OnethreadError as error:
-            yield Step("token", ok=False, todo=_todo(error))
+            yield Step("token", ok=False, todo=self.todo(error))
             return
         ours = page.id == self.settings.account
         todo = (
@@ -131,15 +124,9 @@ class Messenger(MetaConnector[Settings], Lookups, DeepLinks):
         try:
             missing = sorted(set(self.fields) - await self._subscribed(api))
         except OnethreadError as error:
-            return Step("subscription", ok=False, todo=_todo(error))
+            return Step("subscription", ok=False, todo=self.todo(error))
         todo = f"the page does not send {', '.join(missing)}; starting the channel with a public URL subscribes to them"
         return Step("subscription", ok=not missing, todo=todo if missing else "")
-
-
-def _todo(error: OnethreadError) -> str:
-    if isinstance(error, Misconfigured):
-        return str(error)
-    return f"{error}. Check `account` and `access_token`: the token must be one of this page."
 
 
 def _without_tokens(data: bytes) -> bytes:

@@ -1,7 +1,6 @@
 """WhatsApp: messages that people write to a business number of the Cloud API. It knows entrances and calls, no content."""
 
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
 from itertools import count
 
 import msgspec
@@ -10,11 +9,11 @@ from pydantic import Field, SecretStr
 from im_ingest import meta
 from im_ingest.connectors.whatsapp.changes import normalised
 from im_ingest.connectors.whatsapp.split import records
-from im_ingest.graph_api import GraphApi, GraphError
+from im_ingest.graph_api import GraphApi
 from im_ingest.meta_app import explained, is_hook
 from im_ingest.meta_connector import MetaConnector, MetaSettings
 from onethread.connector import Downloads, Host, Media, Raw, Request, Step, Wake
-from onethread.errors import Misconfigured, OnethreadError, Poison
+from onethread.errors import OnethreadError, Poison
 from onethread.event import Event
 
 NUMBERS = "100"
@@ -48,6 +47,7 @@ class WhatsApp(MetaConnector[Settings], Downloads):
     needed = ("messages",)
     scopes = ("whatsapp_business_messaging", "whatsapp_business_management")
     renewed_at = "business.facebook.com/settings, System users"
+    compared = "`account`, `business_account` and `access_token`: all three belong to one business"
 
     def unpack(self, request: Request) -> Iterable[Raw | Wake]:
         place = count()
@@ -67,15 +67,8 @@ class WhatsApp(MetaConnector[Settings], Downloads):
             raise Poison("the Graph API names an address that is not Meta's: the token stays here")
         return Media(file.url, headers=api.headers)
 
-    async def subscribe(self, host: Host, url: str | None) -> datetime | None:
+    async def subscribe_to(self, host: Host, url: str | None) -> None:
         """Deliveries of this number come to `url`, whatever the app's own URL is (Meta, "Webhook overrides")."""
-        try:
-            await self._subscribe_to(host, url)
-        except GraphError as error:
-            raise Misconfigured(_todo(error)) from error
-        return None
-
-    async def _subscribe_to(self, host: Host, url: str | None) -> None:
         own, api = self.settings, self.api(host)
         if url is not None:
             await self.register(host, url)
@@ -97,7 +90,7 @@ class WhatsApp(MetaConnector[Settings], Downloads):
         try:
             own_url = await self._own_url(api)
         except OnethreadError as error:
-            yield Step("token", ok=False, todo=_todo(error))
+            yield Step("token", ok=False, todo=self.todo(error))
             return
         yield Step("token", ok=True)
         async for step in self.app_steps(host, elsewhere=is_hook(own_url, host.url)):
@@ -119,7 +112,7 @@ class WhatsApp(MetaConnector[Settings], Downloads):
             numbers = await api.get(f"{account}/phone_numbers", _Ids, fields="id", limit=NUMBERS)
             apps = await api.get(f"{account}/subscribed_apps", _Apps)
         except OnethreadError as error:
-            return Step("subscription", ok=False, todo=_todo(error))
+            return Step("subscription", ok=False, todo=self.todo(error))
         todo = ""
         if self.settings.account not in {number.id for number in numbers.data}:
             todo = (
@@ -132,12 +125,6 @@ class WhatsApp(MetaConnector[Settings], Downloads):
         elif own_url and not is_hook(own_url, ours):
             todo = "deliveries of this number go to another URL; starting the channel with a public URL takes them here"
         return Step("subscription", ok=not todo, todo=todo)
-
-
-def _todo(error: OnethreadError) -> str:
-    if isinstance(error, Misconfigured):
-        return str(error)
-    return f"{error}. Check `account`, `business_account` and `access_token`: all three belong to one business."
 
 
 class _File(msgspec.Struct):
