@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from onethread.event import Claim, Contact, IdentityChanged, Party
 from onethread.identity import Strength, canonical, strength
-from unifier.links import Evidence, Identity, LinkWish, Profile
+from unifier.links import SAID_OF_PEOPLE, Evidence, Identity, LinkWish, Profile
 from unifier.reading import Reading, identity_of
 from unifier.threading import wish
 
@@ -84,15 +84,4 @@ def profiles(reading: Reading) -> dict[str, Profile]:
 
 
 def _profile(party: Party, at: int) -> Profile:
-    return Profile(
-        at=at,
-        name=party.name,
-        username=party.username,
-        kind=party.kind,
-        locale=party.locale,
-        timezone=party.timezone,
-        country=party.country,
-        organization=party.organization,
-        avatar=party.avatar,
-        profile_url=party.profile_url,
-    )
+    return Profile(at=at, **{name: getattr(party, name) for name in SAID_OF_PEOPLE})

@@ -13,10 +13,6 @@ from unifier.model import Document
 LinkState = Literal["auto", "together", "apart"]
 LinkKind = Literal["strand", "identity"]
 
-SAID_OF_PEOPLE = (
-    *("name", "username", "kind", "locale", "timezone", "country", "organization", "avatar", "profile_url"),
-)
-
 
 class Profile(Document, frozen=True, kw_only=True):
     """What a person's provider says of them. Of each field the latest word wins; what is empty says nothing.
@@ -51,6 +47,9 @@ class Profile(Document, frozen=True, kw_only=True):
         newer = {name: at for name, at in newer.items() if self.times.get(name, 0) <= at}
         values = {name: getattr(other, name) for name in newer}
         return msgspec.structs.replace(self, at=max(self.at, other.at), times={**self.times, **newer}, **values)
+
+
+SAID_OF_PEOPLE = tuple(name for name in Profile.__struct_fields__ if name not in {"at", "times"})
 
 
 class Identity(Document, frozen=True, kw_only=True):
