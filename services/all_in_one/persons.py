@@ -156,4 +156,4 @@ def deep_link(
             return await deep_links.deep_link(claim, one, lender, assembly.master_keys(ctx.obj.settings))
 
     made = run(work())
-    show(ctx.obj, {"token": made.token, "url": made.url or None}, made.url or made.token)
+    show(ctx.obj, {"token": made.token, "url": made.url}, made.url)

@@ -204,6 +204,8 @@ def test_a_deep_link_opens_the_bot(run: Run) -> None:
     made = printed(run("--json", "deep-link", "email:mia@example.com", "--channel", "chn_telegram"))
     assert made["url"] == f"https://t.me/shop_bot?start={made['token']}"
     assert "no channel chn_x" in run("deep-link", "email:mia@example.com", "--channel", "chn_x").output
+    mail = run("deep-link", "email:mia@example.com", "--channel", "chn_mail")
+    assert (mail.exit_code, "no link opens imap" in mail.output) == (1, True)
 
 
 # --- history ---------------------------------------------------------------------------------------------------------
