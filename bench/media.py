@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from bench.backends import Backends
 from bench.comparing import Entrant, Plan
-from bench.contender import Contender, Incomplete, Notes
+from bench.contender import Contender, Incomplete
 from onethread.blobs import Blobs
 from onethread.connector import Connector, Downloads, Host, Media, Raw
 from onethread.event import Attachment, Event
@@ -93,10 +93,6 @@ class Files(Contender):
         if set(self._brought) != wanted or {await self._blobs.size(one) for one in wanted} != {self._size}:
             raise Incomplete("what is stored is not what the provider has")
         shutil.rmtree(self._folder)
-
-    def notes(self) -> Notes:
-        """See Contender."""
-        return {"files at a time": self._files, "MiB each": self._size // _MIB}
 
 
 class Whole(Files):

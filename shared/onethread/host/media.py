@@ -142,9 +142,8 @@ def _filename(disposition: str) -> str:
     message = Message()
     message["content-disposition"] = disposition.replace("\r", " ").replace("\n", " ")
     given = [value for name, value in message.get_params([], "content-disposition") if name == "filename"]
-    encoded = [
-        value for value in given if isinstance(value, tuple)
-    ]  # filename*: "filename" beside it is for old programs
+    # filename*: "filename" beside it is for old programs.
+    encoded = [value for value in given if isinstance(value, tuple)]
     name = collapse_rfc2231_value((encoded or given or [""])[0]).replace("\\", "/").rpartition("/")[2]
     return "".join(each for each in name if each.isprintable()).strip()[:_LONGEST_NAME]
 
