@@ -33,6 +33,7 @@ def send_fixture(
     """
     one = channel(ctx.obj, channel_id)
     _must_be_called(one)
+    _must_be_reachable(url)
     request = _signed(one, _chosen(one, case))
     started = time.monotonic()
     answer = _sent(request, _address(ctx.obj, one, request, url))
@@ -57,6 +58,16 @@ def _must_be_called(one: Channel) -> None:
         )
     if not one.hook_secret.get_secret_value():
         fail(f"channel {one.id} has no URL to be called at: give it a hook_secret, and start the service again")
+
+
+def _must_be_reachable(url: str) -> None:
+    """Ends the command for a `--url` that is none."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        parts = httpx.URL()
+    if url and (parts.scheme not in {"http", "https"} or not parts.host):
+        fail(f"--url {url} is no address of a service: write it as http://127.0.0.1:8080")
 
 
 def _chosen(one: Channel, name: str) -> Case:

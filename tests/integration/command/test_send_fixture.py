@@ -100,6 +100,9 @@ async def test_it_is_let_in_and_becomes_an_event(process: Process, config: Path)
     ("words", "said"),
     [
         (("chn_team", "command", "--url", "http://127.0.0.1:9"), "onethread up"),
+        (("chn_team", "command", "--url", "nonsense"), "--url nonsense is no address of a service"),
+        (("chn_team", "command", "--url", "http://x:port"), "--url http://x:port is no address of a service"),
+        (("chn_team", "command", "--url", "http://"), "--url http:// is no address of a service"),
         (("chn_team", "no_such_case"), "there is no fixture no_such_case; requests of slack are: "),
         (("chn_team", "another_bot"), "it holds a record"),
         (("chn_talk", "mention"), "send-fixture is for webhooks, and channel chn_talk has none: mastodon uses Stream"),
