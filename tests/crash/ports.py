@@ -74,6 +74,7 @@ OTHER_PORTS = {
     "onethread.connector.Checks": "probes of `onethread check`",
     "onethread.connector.Subscribes": "tells a provider our URL, again with each renewal; tests/integration/host",
     "im_ingest.api_calls.OAuthApi": "calls of a platform, each within an ability above",
+    "im_ingest.meta_connector.MetaConnector": "its `subscribe_to` is Subscribes, above",
     "onethread.host.pulling.PullHost": "its own methods only: what they change, they change by a port",
     "unifier.store.audit.Audit": "reads, for `onethread verify`",
 }
